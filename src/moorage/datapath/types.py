@@ -1,0 +1,34 @@
+"""The boundary between the table and a kernel: what every datapath does, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from moorage.table.types import ForwardingTable
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What one `apply` did: operations written to the kernel (0 when nothing changed) and kernel time in seconds."""
+
+    operations: int
+    seconds: float
+
+
+class Datapath(Protocol):
+    """Makes a kernel agree with a table. Applying the same table twice changes nothing the second time.
+
+    Each `apply` is one transaction: a packet sees the old table or the new one. Raises HostError when the kernel refuses;
+    the installed state is then unchanged and the next `apply` tries again from what is really installed.
+    """
+
+    def start(self) -> None:
+        """Installs the constant program, keeping the state of an earlier run with the same layout."""
+        ...
+
+    def apply(self, table: ForwardingTable) -> Applied: ...
+
+    def remove(self) -> None:
+        """Takes away everything of ours. Absent is not an error."""
+        ...

@@ -1,0 +1,93 @@
+"""Every answer to "why?": one enum that logs, events, conditions, metrics, `trace` and `explain` all read."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Reason(enum.Enum):
+    """The value is the CamelCase word that Kubernetes events and conditions carry; the docstring says what it means."""
+
+    # Where a packet goes (table, trace).
+    FORWARDED = "Forwarded"
+    """A frontend matched and a backend was chosen."""
+    NO_READY_ENDPOINT = "NoReadyEndpoint"
+    """The Service has no ready endpoint: the connection is refused."""
+    NO_LOCAL_ENDPOINT = "NoLocalEndpoint"
+    """A traffic policy of Local found no ready endpoint on this node: the packet is dropped."""
+    NO_SUCH_PORT = "NoSuchPort"
+    """The address is a Service's, the port is not: the connection is refused."""
+    NOT_FROM_CLUSTER = "NotFromCluster"
+    """A packet from outside asks for a ClusterIP: dropped, since ClusterIPs exist inside the cluster only."""
+    NOT_A_SERVICE = "NotAService"
+    """No Service owns this address and port: the packet is routed as any other."""
+
+    # What became of a Service (table, registry, control).
+    HEADLESS = "Headless"
+    """`clusterIP: None`: DNS answers with the endpoints, nothing is forwarded."""
+    OTHER_PROXY = "OtherProxy"
+    """`service.kubernetes.io/service-proxy-name` hands the Service to another proxy."""
+    DUPLICATE_FRONTEND = "DuplicateFrontend"
+    """Another, older Service already owns this address and port."""
+    INVALID_OBJECT = "InvalidObject"
+    """The object cannot be used as it is; the message says which field."""
+    UNSUPPORTED = "Unsupported"
+    """The object asks for something that this part does not do yet."""
+
+    # Load-balancer addresses (control).
+    IP_ALLOCATED = "IPAllocated"
+    """An address from a pool was given to the Service."""
+    NO_LOAD_BALANCER = "NoLoadBalancer"
+    """No load-balancer provider runs: the address stays pending."""
+    NO_POOL = "NoPool"
+    """No IPAddressPool matches the Service."""
+    POOL_EXHAUSTED = "PoolExhausted"
+    """Every matching pool is used up."""
+    ADDRESS_TAKEN = "AddressTaken"
+    """The requested address belongs to another Service."""
+    ADDRESS_OUTSIDE_POOLS = "AddressOutsidePools"
+    """The requested address is in no pool."""
+    OTHER_CLASS = "OtherClass"
+    """`loadBalancerClass` names another implementation."""
+
+    # Endpoints (control).
+    ENDPOINTS_UPDATED = "EndpointsUpdated"
+    """Slices were made to match the ready Pods."""
+
+    # Nodes (control, balance).
+    NODE_READY = "NodeReady"
+    """The node's Lease is fresh and it says that it is ready."""
+    NODE_NOT_READY = "NodeNotReady"
+    """The node says that it is not ready."""
+    NODE_STATUS_UNKNOWN = "NodeStatusUnknown"
+    """The node stopped renewing its Lease."""
+    NODE_HEALTHY = "NodeHealthy"
+    """The node answers the load balancer's health check."""
+    NODE_UNHEALTHY = "NodeUnhealthy"
+    """The node fails the load balancer's health check."""
+    POWERED_OFF = "PoweredOff"
+    """The lab machine is switched off on request."""
+
+    # Pods (control, lab).
+    SCHEDULED = "Scheduled"
+    """The Pod was given a node."""
+    FAILED_SCHEDULING = "FailedScheduling"
+    """No node can take the Pod."""
+    STARTED = "Started"
+    """A container was started."""
+    KILLING = "Killing"
+    """A container is being stopped."""
+    BACK_OFF = "BackOff"
+    """A container keeps exiting and waits before its next start."""
+    UNHEALTHY = "Unhealthy"
+    """A probe failed."""
+    IMAGE_NOT_RUNNABLE = "ErrImageNeverPull"
+    """The image is none that the lab can run; it has no container engine."""
+    CREATE_CONTAINER_ERROR = "CreateContainerError"
+    """The container's process could not be started."""
+
+    # The datapath.
+    SYNCED = "Synced"
+    """The kernel holds the table."""
+    SYNC_FAILED = "SyncFailed"
+    """The kernel refused a change; it is tried again."""

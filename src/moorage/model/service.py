@@ -1,0 +1,84 @@
+"""`core/v1` Service. Field meanings and defaults are those of Kubernetes 1.36."""
+
+from __future__ import annotations
+
+from moorage.model.meta import Condition, Object
+from moorage.model.wire import ApiType
+
+CLUSTER_IP = "ClusterIP"
+NODE_PORT = "NodePort"
+LOAD_BALANCER = "LoadBalancer"
+EXTERNAL_NAME = "ExternalName"
+HEADLESS = "None"
+"""The value of `spec.clusterIP` that asks for no virtual address."""
+
+
+class ServicePort(ApiType, frozen=True):
+    """`target_port` 0 means "same as port"; a string names a container port. `node_port` 0 means not allocated."""
+
+    name: str = ""
+    protocol: str = ""
+    app_protocol: str | None = None
+    port: int = 0
+    target_port: int | str = 0
+    node_port: int = 0
+
+
+class ClientIPConfig(ApiType, frozen=True):
+    timeout_seconds: int | None = None
+
+
+class SessionAffinityConfig(ApiType, frozen=True):
+    client_ip: ClientIPConfig | None = None
+
+
+class ServiceSpec(ApiType, frozen=True):
+    ports: tuple[ServicePort, ...] = ()
+    selector: dict[str, str] = {}
+    cluster_ip: str = ""
+    cluster_ips: tuple[str, ...] = ()
+    type: str = ""
+    external_ips: tuple[str, ...] = ()
+    session_affinity: str = ""
+    load_balancer_ip: str = ""
+    load_balancer_source_ranges: tuple[str, ...] = ()
+    external_name: str = ""
+    external_traffic_policy: str = ""
+    health_check_node_port: int = 0
+    publish_not_ready_addresses: bool = False
+    session_affinity_config: SessionAffinityConfig | None = None
+    ip_families: tuple[str, ...] = ()
+    ip_family_policy: str | None = None
+    allocate_load_balancer_node_ports: bool | None = None
+    load_balancer_class: str | None = None
+    internal_traffic_policy: str | None = None
+    traffic_distribution: str | None = None
+
+
+class PortStatus(ApiType, frozen=True):
+    port: int = 0
+    protocol: str = ""
+    error: str | None = None
+
+
+class LoadBalancerIngress(ApiType, frozen=True):
+    """`ip_mode` is KEP-1860: VIP or Proxy, absent where `ip` is."""
+
+    ip: str = ""
+    hostname: str = ""
+    ip_mode: str | None = None
+    ports: tuple[PortStatus, ...] = ()
+
+
+class LoadBalancerStatus(ApiType, frozen=True):
+    ingress: tuple[LoadBalancerIngress, ...] = ()
+
+
+class ServiceStatus(ApiType, frozen=True):
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+    conditions: tuple[Condition, ...] = ()
+
+
+class Service(Object, frozen=True):
+    spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
