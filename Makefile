@@ -27,7 +27,8 @@ setup: .venv/installed
 	@touch $@
 
 # Pins every package with its hashes; run it after a change of the dependencies in pyproject.toml.
-lock:
+lock: setup
+	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile -q --all-extras --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    --python-version 3.11 --no-build-isolation pyproject.toml -o requirements.txt
 

@@ -190,7 +190,7 @@ class WatchEvent(msgspec.Struct, frozen=True):
 
 
 class Client(Protocol):
-    """An API server seen from outside, ours or a real one. Raises ApiError for a refusal, HostError where it is out of reach."""
+    """An API server seen from outside, ours or a real one. Raises ApiError for a refusal, HostError when out of reach."""
 
     async def get(self, type_: type[O], key: Key) -> O: ...
 
