@@ -3,6 +3,7 @@
 ForwardingTable
   services: ServiceName -> tuple of Frontend      what the node must do, one entry per Service
   verdicts: ServiceName -> Reason                 why a Service has no frontends, or which part is missing
+  notes:    ServiceName -> tuple of TableNote     the same in full: every reason with its sentence, the verdict's first
 """
 
 from __future__ import annotations
@@ -82,12 +83,20 @@ class NodeFacts(msgspec.Struct, frozen=True):
     cluster_sources: tuple[Prefix, ...] = ()
 
 
+class TableNote(msgspec.Struct, frozen=True):
+    """Something about a Service that the table does not do as the object asks; `message` is a sentence for people."""
+
+    reason: Reason
+    message: str
+
+
 class ForwardingTable(msgspec.Struct, frozen=True):
     """Everything a datapath needs. A frontend address occurs once in the whole table."""
 
     services: Mapping[Key, tuple[Frontend, ...]] = {}
     verdicts: Mapping[Key, Reason] = {}
     cluster_sources: tuple[Prefix, ...] = ()
+    notes: Mapping[Key, tuple[TableNote, ...]] = {}
 
     def frontends(self) -> Iterator[Frontend]:
         for each in self.services.values():
