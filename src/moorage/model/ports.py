@@ -201,7 +201,10 @@ class Client(Protocol):
     def watch(
         self, type_: type[Object], since: str, namespace: str = "", labels: str = "", fields: str = ""
     ) -> AsyncIterator[WatchEvent]:
-        """Ends when the server ends the stream; raises ApiError 410 when `since` is too old."""
+        """Ends when the server ends the stream; raises ApiError 410 when `since` is too old.
+
+        The first event is a BOOKMARK of `since`: the server has accepted the watch.
+        """
         ...
 
     async def create(self, obj: O) -> O: ...
