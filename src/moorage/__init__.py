@@ -1,0 +1,1 @@
+"""Moorage: Kubernetes Services, end to end, with the Linux kernel doing the forwarding."""

@@ -1,0 +1,30 @@
+"""The `moorage` command. Exit status: 0 fine, 1 not fine, 2 used wrongly."""
+
+from __future__ import annotations
+
+import typer
+
+from moorage.cli import bench, demo, kubectl, roles, standalone
+from moorage.cli.output import fail
+from moorage.model.errors import ApiError, HostError, UserError
+
+app = typer.Typer(
+    help="Kubernetes Services, end to end: ClusterIP, NodePort and LoadBalancer on the Linux kernel.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for part in (standalone, demo, kubectl, bench, roles):
+    part.register(app)
+
+
+def main() -> None:
+    """Runs the command line; every expected error becomes one line."""
+    try:
+        app()
+    except UserError as error:
+        fail(str(error), 2)
+    except (ApiError, HostError) as error:
+        fail(str(error), 1)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,102 @@
+"""`moorage server | controller | node | edge`: one role in the foreground, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+
+KubeconfigOption = Annotated[str, typer.Option(help="how to reach the API server")]
+LogFormatOption = Annotated[str, typer.Option(help="text, json, or auto (text in a terminal)")]
+
+
+def run_role(component: str, role: Coroutine[Any, Any, None], log_format: str = "auto") -> None:
+    """Runs one role on uvloop; SIGTERM and SIGINT cancel it, and it cleans up behind itself."""
+    import uvloop
+
+    from moorage.observe.log_io import configure
+
+    async def until_signalled() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            await role
+        except asyncio.CancelledError:
+            return
+
+    configure(component, format=log_format)
+    uvloop.run(until_signalled())
+
+
+def server(
+    data_dir: Annotated[str, typer.Option(help="where the database, certificates and tokens live")] = "/var/lib/moorage",
+    listen: Annotated[list[str], typer.Option(help="HOST:PORT to serve at; may be repeated")] = ["127.0.0.1:6443"],  # noqa: B006
+    listen_fd: Annotated[list[int], typer.Option(help="inherited listening socket; may be repeated")] = [],  # noqa: B006
+    advertise: Annotated[str, typer.Option(help="HOST:PORT that Pods reach through the Service default/kubernetes")] = "",
+    kubeconfig_out: Annotated[list[str], typer.Option(help="USER=SERVER_URL=PATH: writes a kubeconfig there")] = [],  # noqa: B006
+    service_cidr: Annotated[str, typer.Option(help="range of ClusterIPs")] = "10.96.0.0/16",
+    log_format: LogFormatOption = "auto",
+) -> None:
+    """The API server on SQLite."""
+    from moorage.run.server import KubeconfigTarget, ServerSettings, run_server
+
+    targets = tuple(KubeconfigTarget(*each.split("=", 2)) for each in kubeconfig_out)
+    settings = ServerSettings(
+        data_dir=data_dir,
+        listen=tuple(listen),
+        listen_fds=tuple(listen_fd),
+        advertise=advertise,
+        service_cidr=service_cidr,
+        kubeconfigs=targets,
+    )
+    run_role("server", run_server(settings), log_format)
+
+
+def controller(
+    kubeconfig: KubeconfigOption,
+    load_balancer: Annotated[str, typer.Option(help="edge, or none: LoadBalancer addresses stay pending")] = "edge",
+    node_grace: Annotated[float, typer.Option(help="seconds without a Lease until a node counts as lost")] = 40.0,
+    log_format: LogFormatOption = "auto",
+) -> None:
+    """EndpointSlices, load-balancer addresses, node health, scheduling."""
+    from moorage.run.controller import ControllerSettings, run_controller
+
+    settings = ControllerSettings(kubeconfig=kubeconfig, load_balancer=load_balancer, node_grace=node_grace)
+    run_role("controller", run_controller(settings), log_format)
+
+
+def node(
+    name: Annotated[str, typer.Option(help="name of this node's Node object")],
+    kubeconfig: KubeconfigOption,
+    cluster_cidr: Annotated[list[str], typer.Option(help="Pod network; may be repeated")] = [],  # noqa: B006
+    dns_port: Annotated[int, typer.Option(help="serve cluster DNS at this port of the node; 0: do not")] = 0,
+    log_format: LogFormatOption = "auto",
+) -> None:
+    """The node agent: Services into the kernel of this node."""
+    from moorage.run.node import NodeSettings, run_node
+
+    settings = NodeSettings(name=name, kubeconfig=kubeconfig, cluster_cidrs=tuple(cluster_cidr), dns_port=dns_port)
+    run_role("node", run_node(settings), log_format)
+
+
+def edge(
+    name: Annotated[str, typer.Option(help="name of this load balancer")],
+    kubeconfig: KubeconfigOption,
+    interface: Annotated[str, typer.Option(help="interface at which the load-balancer addresses are owned")],
+    log_format: LogFormatOption = "auto",
+) -> None:
+    """A load balancer in front of the nodes."""
+    from moorage.run.edge import EdgeSettings, run_edge
+
+    settings = EdgeSettings(name=name, kubeconfig=kubeconfig, interface=interface)
+    run_role("edge", run_edge(settings), log_format)
+
+
+def register(app: typer.Typer) -> None:
+    for role in (server, controller, node, edge):
+        app.command()(role)
