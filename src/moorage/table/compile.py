@@ -1,0 +1,130 @@
+"""Snapshot + node facts -> ForwardingTable, from nothing or from what changed.
+
+`Compiler` compiles again only Services that changed themselves, whose slices changed, or that share an address with one of
+those. The frontends of all others keep their identity from table to table, which `diff` relies on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from moorage.model.meta import Key
+from moorage.model.service import Service
+from moorage.model.slices import EndpointSlice
+from moorage.model.snapshot import Changes, Snapshot
+from moorage.table.claims import Claims, verdict
+from moorage.table.frontends import compile_service
+from moorage.table.types import ForwardingTable, NodeFacts, TableNote
+
+T = TypeVar("T")
+
+
+def compile_table(snapshot: Snapshot, facts: NodeFacts) -> ForwardingTable:
+    """The table of one node, compiled from nothing."""
+    return Compiler().update(snapshot, Changes(everything=True), facts)
+
+
+class SliceIndex:
+    """EndpointSlices by the Service they name in their label; a slice may change its Service."""
+
+    def __init__(self, slices: Iterable[EndpointSlice] = ()) -> None:
+        self._by_service: dict[Key, dict[Key, EndpointSlice]] = {}
+        self._service: dict[Key, Key] = {}
+        for each in slices:
+            self._add(each)
+
+    def of(self, service: Key) -> tuple[EndpointSlice, ...]:
+        return tuple(self._by_service.get(service, {}).values())
+
+    def update(self, snapshot: Snapshot, keys: Iterable[Key]) -> set[Key]:
+        """Reads the named slices again; the result names the Services that gained, lost or kept one of them."""
+        touched = set()
+        for key in keys:
+            before = self._service.pop(key, None)
+            if before is not None:
+                touched.add(before)
+                of_service = self._by_service[before]
+                del of_service[key]
+                if not of_service:
+                    del self._by_service[before]
+            now = snapshot.get(EndpointSlice, key)
+            if now is not None and now.service_name:
+                touched.add(self._add(now))
+        return touched
+
+    def _add(self, slice_: EndpointSlice) -> Key:
+        service = Key(slice_.metadata.namespace, slice_.service_name)
+        if service.name:
+            self._by_service.setdefault(service, {})[slice_.key] = slice_
+            self._service[slice_.key] = service
+        return service
+
+
+class Compiler:
+    """Keeps the last table and what it was made from. One Compiler serves one node, and sees its snapshots in order."""
+
+    def __init__(self) -> None:
+        self._table = ForwardingTable()
+        self._facts: NodeFacts | None = None
+        self._slices = SliceIndex()
+        self._claims = Claims()
+        self._notes: dict[Key, tuple[TableNote, ...]] = {}
+
+    def update(self, snapshot: Snapshot, changes: Changes, facts: NodeFacts) -> ForwardingTable:
+        """The table of `snapshot`; the very last one where nothing in it changes.
+
+        `changes` must name everything that changed since the snapshot of the last call. Another node name or other node
+        addresses make every Service be compiled again.
+        """
+        if changes.everything or self._facts is None or _place(facts) != _place(self._facts):
+            self._slices = SliceIndex(snapshot.all(EndpointSlice).values())
+            touched = {*snapshot.all(Service), *self._table.services, *self._table.notes}
+        else:
+            touched = self._slices.update(snapshot, changes.of(EndpointSlice)) | changes.of(Service)
+        self._facts = facts
+        affected = set(touched)
+        for key in touched:
+            affected |= self._compile(key, snapshot.get(Service, key), facts)
+        self._table = self._with(affected, facts)
+        return self._table
+
+    def _compile(self, key: Key, service: Service | None, facts: NodeFacts) -> set[Key]:
+        """Takes up one Service; the result names the others that may get other frontends by it."""
+        if service is None:
+            self._notes.pop(key, None)
+            return self._claims.drop(key)
+        compiled = compile_service(service, self._slices.of(key), facts)
+        self._notes[key] = compiled.notes
+        return self._claims.put(service, compiled.frontends)
+
+    def _with(self, keys: Iterable[Key], facts: NodeFacts) -> ForwardingTable:
+        """The last table with the outcome for these Services."""
+        old = self._table
+        services, notes, verdicts = dict(old.services), dict(old.notes), dict(old.verdicts)
+        changed = old.cluster_sources != facts.cluster_sources
+        for key in keys:
+            granted = self._claims.granted(key)
+            said = (*self._notes.get(key, ()), *granted.notes)
+            differs = _set(services, key, granted.frontends)
+            if _set(notes, key, said) or differs:
+                changed = True
+                _set(verdicts, key, verdict(said))
+        return ForwardingTable(services, verdicts, facts.cluster_sources, notes) if changed else old
+
+
+def _place(facts: NodeFacts) -> tuple[object, ...]:
+    """The facts that frontends depend on."""
+    return facts.name, facts.addresses
+
+
+def _set(target: dict[Key, T], key: Key, value: T | None) -> bool:
+    """Sets an entry, or removes it where the value is empty. False, and nothing is touched, where an equal value is there."""
+    present = target.get(key)
+    if (present or None) == (value or None):
+        return False
+    if value:
+        target[key] = value
+    else:
+        del target[key]
+    return True

@@ -1,0 +1,27 @@
+"""Which load-balancer addresses a Service has, and whether a load balancer of ours is to serve them."""
+
+from __future__ import annotations
+
+from moorage.model.net import Address, parse_address
+from moorage.model.service import LOAD_BALANCER, Service
+
+PROXY_MODE = "Proxy"
+"""An `ipMode` (KEP-1860): the load balancer wants to see the traffic, so nodes must not take a short cut around it."""
+
+
+def ingress_addresses(service: Service, *, short_cut: bool = False) -> tuple[Address, ...]:
+    """`status.loadBalancer.ingress[].ip` of a LoadBalancer Service, in order, each once; what is no address is left out.
+
+    `short_cut` leaves out the addresses with `ipMode: Proxy`, as nodes must.
+    """
+    if service.spec.type != LOAD_BALANCER:
+        return ()
+    wanted = (each for each in service.status.load_balancer.ingress if not (short_cut and each.ip_mode == PROXY_MODE))
+    parsed = (parse_address(each.ip) for each in wanted if each.ip)
+    return tuple(dict.fromkeys(each for each in parsed if each is not None))
+
+
+def serves(service: Service, load_balancer_class: str = "") -> bool:
+    """Whether the balancer of that class serves the Service: a LoadBalancer whose `loadBalancerClass` is unset or this one."""
+    asked = service.spec.load_balancer_class
+    return service.spec.type == LOAD_BALANCER and (not asked or asked == load_balancer_class)
