@@ -38,8 +38,7 @@ class Reads:
     def _wake(self, writes: Iterable[Write]) -> None:
         for resource in {each.record.resource for each in writes if isinstance(each, StoreEvent)}:
             for waiter in self._waiting.get(resource, ()):
-                if not waiter.done():
-                    waiter.set_result(None)
+                _finish(waiter)
 
 
 class LogSubscription:
@@ -65,16 +64,20 @@ class LogSubscription:
 
     def close(self) -> None:
         self._closed = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter:
+            _finish(self._waiter)
 
     async def _wait(self, timeout: float | None) -> Sequence[StoreEvent]:
-        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._waiter = waiter = loop.create_future()
         self._waiting.add(waiter)
+        timer = None if timeout is None else loop.call_later(timeout, _finish, waiter)
         try:
-            await asyncio.wait((waiter,), timeout=timeout)
+            await waiter
         finally:
             self._waiting.discard(waiter)
+            if timer:
+                timer.cancel()
         return self._take()
 
     def _take(self) -> Sequence[StoreEvent]:
@@ -83,3 +86,8 @@ class LogSubscription:
         events = self._log.events(self._resource, self._revision)
         self._revision = self._log.committed.revision
         return events
+
+
+def _finish(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
