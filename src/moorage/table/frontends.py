@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
-from moorage.model.net import Address, Family, Protocol, parse_address
+from moorage.model.net import Address, Family, parse_address
 from moorage.model.reason import Reason
-from moorage.model.service import EXTERNAL_NAME, HEADLESS, Service, ServicePort
+from moorage.model.service import EXTERNAL_NAME, HEADLESS, Service
 from moorage.model.slices import PROXY_NAME_LABEL, EndpointSlice
+from moorage.table.checked_ports import CheckedPort, checked_ports
 from moorage.table.ingress import ingress_addresses
 from moorage.table.select import Selection, candidates, select
 from moorage.table.types import Frontend, FrontendAddress, NoBackend, NodeFacts, Scope, TableNote
@@ -40,15 +41,6 @@ class _Vips(msgspec.Struct, frozen=True):
     families: frozenset[Family]
 
 
-class _Port(msgspec.Struct, frozen=True):
-    """A checked `spec.ports[]`."""
-
-    name: str
-    protocol: Protocol
-    port: int
-    node_port: int
-
-
 def compile_service(service: Service, slices: Collection[EndpointSlice], facts: NodeFacts) -> Compiled:
     """Never fails: what cannot be used in the objects is left out and noted, the rest is served."""
     refusal = _not_forwarded(service)
@@ -57,7 +49,7 @@ def compile_service(service: Service, slices: Collection[EndpointSlice], facts: 
     notes: list[TableNote] = []
     vips = _vips(service, notes)
     frontends: dict[FrontendAddress, Frontend] = {}
-    for port in _ports(service, notes):
+    for port in checked_ports(service, notes):
         for family in sorted(vips.families, key=lambda each: each.bits):
             known = candidates(slices, family, port.name, port.protocol)
             notes += known.notes
@@ -71,7 +63,7 @@ def compile_service(service: Service, slices: Collection[EndpointSlice], facts: 
             for match in _external_matches(port, family, vips, facts):
                 frontend = _frontend(match, Scope.ANYWHERE, outside, port.name, masquerade=local is None)
                 frontends.setdefault(match, frontend)
-    notes += _unsupported(service)
+    notes += unsupported(service)
     return Compiled(tuple(frontends.values()), tuple(dict.fromkeys(notes)))
 
 
@@ -115,27 +107,7 @@ def _addresses(field: str, texts: Iterable[str], notes: list[TableNote]) -> tupl
     return tuple(good)
 
 
-def _ports(service: Service, notes: list[TableNote]) -> Iterator[_Port]:
-    """The usable ports; each unusable one is noted."""
-    for index, port in enumerate(service.spec.ports):
-        problem = _port_problem(port)
-        if problem is not None:
-            notes.append(TableNote(Reason.INVALID_OBJECT, f"spec.ports[{index}].{problem}"))
-        else:
-            yield _Port(port.name, Protocol(port.protocol or Protocol.TCP.value), port.port, port.node_port)
-
-
-def _port_problem(port: ServicePort) -> str | None:
-    if port.protocol and port.protocol not in Protocol.__members__:
-        return f'protocol: "{port.protocol}" is none of TCP, UDP, SCTP'
-    if not 0 < port.port < 65536:
-        return f"port: {port.port} is not between 1 and 65535"
-    if not 0 <= port.node_port < 65536:
-        return f"nodePort: {port.node_port} is not between 1 and 65535"
-    return None
-
-
-def _external_matches(port: _Port, family: Family, vips: _Vips, facts: NodeFacts) -> Iterator[FrontendAddress]:
+def _external_matches(port: CheckedPort, family: Family, vips: _Vips, facts: NodeFacts) -> Iterator[FrontendAddress]:
     if port.node_port:
         for address in _of(family, facts.addresses):
             yield FrontendAddress(address, port.protocol, port.node_port)
@@ -153,7 +125,7 @@ def _of(family: Family, addresses: Iterable[Address]) -> Iterator[Address]:
     return (each for each in addresses if Family.of(each) is family)
 
 
-def _unsupported(service: Service) -> Iterator[TableNote]:
+def unsupported(service: Service) -> Iterator[TableNote]:
     """What the Service asks for and does not get; it is forwarded without."""
     spec = service.spec
     if spec.session_affinity == "ClientIP":

@@ -1,0 +1,132 @@
+"""Services + Nodes + which of them are healthy -> the ForwardingTable of the load balancer in front of the cluster.
+
+    load-balancer address : port  ->  InternalIP : nodePort of the healthy nodes
+
+The source is always rewritten: a node answers to the edge, which alone can undo the translation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from moorage.balance.health import draining
+from moorage.model.cluster import Node
+from moorage.model.meta import Key
+from moorage.model.net import Address, Family
+from moorage.model.reason import Reason
+from moorage.model.service import LOAD_BALANCER, Service
+from moorage.model.slices import EndpointSlice
+from moorage.model.snapshot import Snapshot
+from moorage.table.checked_ports import CheckedPort, checked_ports
+from moorage.table.claims import Claims, verdict
+from moorage.table.facts import internal_addresses
+from moorage.table.frontends import LOCAL, unsupported
+from moorage.table.ingress import ingress_addresses, serves
+from moorage.table.select import candidates, select
+from moorage.table.slice_index import SliceIndex
+from moorage.table.types import Backend, ForwardingTable, Frontend, FrontendAddress, Scope, TableNote
+
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""A node that carries it, with whatever value, takes no traffic from load balancers."""
+
+
+class _Target(msgspec.Struct, frozen=True):
+    """A healthy node. The addresses are the first of each family."""
+
+    name: str
+    addresses: Mapping[Family, Address]
+    draining: bool
+
+
+def edge_table(
+    snapshot: Snapshot,
+    healthy: frozenset[str],
+    load_balancer_class: str = "",
+    previous: ForwardingTable | None = None,
+) -> ForwardingTable:
+    """Frontends of every LoadBalancer Service whose class is unset or the given one, at each of its addresses and ports.
+
+    A frontend without backends refuses, with reason NO_HEALTHY_NODE, or NO_READY_ENDPOINT where `externalTrafficPolicy: Local`
+    asks for nodes with an endpoint and there is none. Frontends equal to those in `previous` are the same objects.
+    """
+    targets = tuple(_targets(snapshot, healthy))
+    slices = SliceIndex(snapshot.all(EndpointSlice).values())
+    claims = Claims()
+    notes: dict[Key, tuple[TableNote, ...]] = {}
+    for key, service in snapshot.all(Service).items():
+        said: list[TableNote] = []
+        claims.put(service, tuple(_frontends(service, slices, targets, load_balancer_class, said)))
+        notes[key] = tuple(said)
+    return _table(claims, notes, previous or ForwardingTable())
+
+
+def _table(claims: Claims, notes: Mapping[Key, tuple[TableNote, ...]], previous: ForwardingTable) -> ForwardingTable:
+    services, everything, verdicts = {}, {}, {}
+    for key, of_service in notes.items():
+        granted = claims.granted(key)
+        if granted.frontends:
+            before = previous.services.get(key)
+            services[key] = before if before == granted.frontends else granted.frontends
+        said = (*of_service, *granted.notes)
+        reason = verdict(said)
+        if reason is not None:
+            everything[key], verdicts[key] = said, reason
+    return ForwardingTable(services, verdicts, (), everything)
+
+
+def _targets(snapshot: Snapshot, healthy: frozenset[str]) -> Iterator[_Target]:
+    for key, node in snapshot.all(Node).items():
+        if key.name in healthy and EXCLUDE_LABEL not in node.metadata.labels:
+            addresses: dict[Family, Address] = {}
+            for each in internal_addresses(node):
+                addresses.setdefault(Family.of(each), each)
+            yield _Target(key.name, addresses, draining(node))
+
+
+def _frontends(
+    service: Service, slices: SliceIndex, targets: tuple[_Target, ...], load_balancer_class: str, notes: list[TableNote]
+) -> Iterator[Frontend]:
+    if service.spec.type == LOAD_BALANCER and not serves(service, load_balancer_class):
+        asked = service.spec.load_balancer_class
+        notes.append(TableNote(Reason.OTHER_CLASS, f'spec.loadBalancerClass: "{asked}" is another load balancer\'s'))
+        return
+    addresses = ingress_addresses(service)
+    if not addresses:
+        return
+    notes += unsupported(service)
+    for port in checked_ports(service, notes):
+        if not port.node_port:
+            message = f'port "{port.name}" ({port.port}) has no NodePort, by which alone this load balancer reaches the nodes'
+            notes.append(TableNote(Reason.UNSUPPORTED, message))
+            continue
+        for address in addresses:
+            match = FrontendAddress(address, port.protocol, port.port)
+            backends, reason = _backends(service, port, Family.of(address), slices, targets)
+            yield Frontend(match, Scope.ANYWHERE, backends, masquerade=True, reason=reason, port_name=port.name)
+
+
+def _backends(
+    service: Service, port: CheckedPort, family: Family, slices: SliceIndex, targets: tuple[_Target, ...]
+) -> tuple[tuple[Backend, ...], Reason]:
+    """The nodes to use, sorted by address.
+
+    Policy Cluster: nodes that are not about to go away, or all if none stays. Policy Local: those with an endpoint that takes
+    connections, draining or not, since their endpoints are all there is.
+    """
+    reachable = [each for each in targets if family in each.addresses]
+    if service.spec.external_traffic_policy == LOCAL:
+        chosen = select(candidates(slices.of(service.key), family, port.name, port.protocol))
+        if not chosen.backends:
+            return (), chosen.reason
+        hosts = {each.node for each in chosen.backends}
+        reachable = [each for each in reachable if each.name in hosts]
+    else:
+        reachable = [each for each in reachable if not each.draining] or reachable
+    backends = _sorted(Backend(each.addresses[family], port.node_port, each.name) for each in reachable)
+    return backends, Reason.FORWARDED if backends else Reason.NO_HEALTHY_NODE
+
+
+def _sorted(backends: Iterable[Backend]) -> tuple[Backend, ...]:
+    return tuple(sorted(backends))
