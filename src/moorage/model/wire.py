@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 _ACRONYMS = {"ip": "IP", "ips": "IPs", "cidr": "CIDR", "cidrs": "CIDRs", "id": "ID", "uuid": "UUID", "url": "URL"}
+_ACRONYMS |= {"ipv4": "IPv4", "ipv6": "IPv6"}
 
 Tree = dict[str, Any]
 """A decoded JSON object whose shape is not known yet: manifests and patches, before they become typed objects."""

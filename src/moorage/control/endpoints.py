@@ -1,0 +1,82 @@
+"""One Pod behind one Service: Pod + Node + Service -> Endpoint and its resolved ports.
+
+Source: upstream `k8s.io/endpointslice` utils.go and util/controller_utils.go.
+"""
+
+from __future__ import annotations
+
+from moorage.model.cluster import Node
+from moorage.model.meta import ObjectReference, is_true
+from moorage.model.net import Family, parse_address
+from moorage.model.pods import Pod
+from moorage.model.service import HEADLESS, Service, ServicePort
+from moorage.model.slices import Endpoint, EndpointConditions, EndpointPort
+
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+Ports = tuple[EndpointPort, ...]
+
+
+def families(service: Service) -> tuple[Family, ...]:
+    """The address types that the Service gets slices of; where `ipFamilies` is not set, what its ClusterIP says, else both."""
+    if service.spec.ip_families:
+        return tuple(family for family in Family if family.value in service.spec.ip_families)
+    address = parse_address(service.spec.cluster_ip)
+    return (Family.of(address),) if address is not None else tuple(Family)
+
+
+def can_be_endpoint(pod: Pod, node: Node | None, service: Service) -> bool:
+    """Pods that have ended have no endpoint, nor those on a Node that does not exist, unless unready ones are published."""
+    if pod.status.phase in ("Succeeded", "Failed"):
+        return False
+    return node is not None or service.spec.publish_not_ready_addresses
+
+
+def resolved_ports(service: Service, pod: Pod) -> Ports:
+    """The Service's ports as numbers of this Pod. A named port that the Pod does not have is left out."""
+    found = []
+    for port in service.spec.ports:
+        number = _port_number(port, pod)
+        if number is not None:
+            found.append(EndpointPort(name=port.name, protocol=port.protocol, port=number, app_protocol=port.app_protocol))
+    return tuple(found)
+
+
+def _port_number(port: ServicePort, pod: Pod) -> int | None:
+    if isinstance(port.target_port, int):
+        return port.target_port or port.port
+    for container in pod.spec.containers:
+        for each in container.ports:
+            if each.name == port.target_port and (each.protocol or "TCP") == port.protocol:
+                return each.container_port
+    return None
+
+
+def endpoint(pod: Pod, node: Node | None, service: Service, family: Family) -> Endpoint | None:
+    """The Pod as an endpoint of that family, or None where it has no such address."""
+    addresses = _addresses(pod, family)
+    if not addresses:
+        return None
+    serving = is_true(pod.status.conditions, "Ready")
+    terminating = pod.metadata.deletion_timestamp is not None
+    ready = service.spec.publish_not_ready_addresses or (serving and not terminating)
+    zone = node.metadata.labels.get(ZONE_LABEL) if node is not None else None
+    return Endpoint(
+        addresses=addresses,
+        conditions=EndpointConditions(ready=ready, serving=serving, terminating=terminating),
+        hostname=pod.spec.hostname if pod.spec.hostname and pod.spec.subdomain == service.metadata.name else None,
+        target_ref=ObjectReference(kind="Pod", namespace=pod.metadata.namespace, name=pod.metadata.name, uid=pod.metadata.uid),
+        node_name=pod.spec.node_name or None,
+        zone=zone or None,
+    )
+
+
+def _addresses(pod: Pod, family: Family) -> tuple[str, ...]:
+    listed = [each.ip for each in pod.status.pod_ips] or [pod.status.pod_ip]
+    parsed = [parse_address(text) for text in listed if text]
+    return tuple(str(each) for each in parsed if each is not None and Family.of(each) is family)
+
+
+def is_headless(service: Service) -> bool:
+    """Upstream's rule for the headless label: no virtual address, asked for or not yet given."""
+    return service.spec.cluster_ip in ("", HEADLESS)
