@@ -1,0 +1,110 @@
+"""Tracked flows that contradict the table, and the netlink messages to list and delete flows.
+
+The kernel looks a frontend up for the first packet of a flow only and keeps the answer. A flow whose backend is gone
+therefore has to be forgotten, so that its next packet is balanced again: UDP always (a client may keep its port for
+hours), TCP and SCTP as long as nobody has answered (a SYN that is sent again). Connections that are under way drain.
+Source: `linux/netfilter/nfnetlink_conntrack.h`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from moorage.datapath import netlink
+from moorage.datapath.netlink import Message, Reply, attribute, nested
+from moorage.datapath.nft.elements import endpoint_value, flow_key, own_endpoint
+from moorage.model.net import Family, Protocol
+
+_GET, _DELETE = 1, 2
+_TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _FILTER = 1, 2, 3, 25
+_TUPLE_IP, _TUPLE_PROTO = 1, 2
+_IP_SOURCE = {Family.IPV4: 1, Family.IPV6: 3}
+_IP_DESTINATION = {Family.IPV4: 2, Family.IPV6: 4}
+_PROTO_NUMBER, _PROTO_SOURCE_PORT, _PROTO_DESTINATION_PORT = 1, 2, 3
+_FILTER_ORIG_FLAGS, _FILTER_REPLY_FLAGS = 1, 2
+_BY_FRONTEND = 1 << 1 | 1 << 3 | 1 << 5
+"""Compare the destination address, the protocol and the destination port (`ctnetlink` filter flags, Linux 5.8)."""
+_SEEN_REPLY = 1 << 1
+"""`IPS_SEEN_REPLY` of `CTA_STATUS`: packets have come back."""
+
+_NUMBERS = {each.number for each in Protocol}
+_SINGLE_QUERIES = 16
+"""Up to this many frontends are asked for one by one, which the kernel filters; for more, the whole listing is cheaper."""
+
+
+class Flow(NamedTuple):
+    """One tracked flow: where its first packet was sent (a frontend's key) and who answers it (a backend's value)."""
+
+    frontend: bytes
+    backend: bytes
+    protocol: int
+    replied: bool
+    original: bytes
+    """`CTA_TUPLE_ORIG` as the kernel sent it, which names the flow when it is to be deleted."""
+
+
+def stale(flow: Flow, moved: Mapping[bytes, frozenset[bytes]]) -> bool:
+    """Whether the flow should be forgotten. `moved` holds the backends of each frontend that has lost some or got its first."""
+    backends = moved.get(flow.frontend)
+    if backends is None or (flow.replied and flow.protocol != Protocol.UDP.number):
+        return False
+    untranslated = flow.backend == own_endpoint(flow.frontend)
+    return flow.backend not in backends and bool(backends or not untranslated)
+
+
+def queries(family: Family, frontends: Iterable[bytes]) -> list[Message]:
+    """Listings that together hold every flow to these frontends."""
+    keys = list(frontends)
+    what = f"list the tracked flows of {family.value}"
+    if len(keys) > _SINGLE_QUERIES:
+        return [Message(_request(family, _GET, netlink.NLM_F_DUMP, b""), what)]
+    return [Message(_request(family, _GET, netlink.NLM_F_DUMP, _by_frontend(family, key)), what) for key in keys]
+
+
+def deletion(family: Family, flow: Flow) -> Message:
+    """Refused with ENOENT where the flow is gone already."""
+    return Message(_request(family, _DELETE, 0, nested(_TUPLE_ORIG, flow.original)), f"forget a flow of {family.value}")
+
+
+def read_flows(family: Family, listing: Iterable[Reply]) -> Iterator[Flow]:
+    """The flows of one family that may belong to a frontend; of other protocols (ICMP) none."""
+    for reply in listing:
+        fields = dict(netlink.attributes(reply.body))
+        if reply.family != netlink.NFPROTO[family] or _TUPLE_REPLY not in fields:
+            continue
+        address, protocol, port = _end(fields[_TUPLE_ORIG], _IP_DESTINATION[family], _PROTO_DESTINATION_PORT)
+        if protocol not in _NUMBERS:
+            continue
+        answering, _, answering_port = _end(fields[_TUPLE_REPLY], _IP_SOURCE[family], _PROTO_SOURCE_PORT)
+        replied = int.from_bytes(fields.get(_STATUS, b""), "big") & _SEEN_REPLY
+        frontend = flow_key(address, protocol, port)
+        yield Flow(frontend, endpoint_value(answering, answering_port), protocol, bool(replied), fields[_TUPLE_ORIG])
+
+
+def _end(tuple_: bytes, address_type: int, port_type: int) -> tuple[bytes, int, int]:
+    """(address, protocol, port) of one end of a tuple; port 0 where the protocol has none."""
+    fields = dict(netlink.attributes(tuple_))
+    address = dict(netlink.attributes(fields[_TUPLE_IP]))[address_type]
+    proto = dict(netlink.attributes(fields[_TUPLE_PROTO]))
+    return address, proto[_PROTO_NUMBER][0], int.from_bytes(proto.get(port_type, b""), "big")
+
+
+def _by_frontend(family: Family, key: bytes) -> bytes:
+    address, protocol, port = key[:-8], key[-8:-7], key[-4:-2]
+    original = nested(
+        _TUPLE_ORIG,
+        nested(_TUPLE_IP, attribute(_IP_DESTINATION[family], address)),
+        nested(_TUPLE_PROTO, attribute(_PROTO_NUMBER, protocol), attribute(_PROTO_DESTINATION_PORT, port)),
+    )
+    return original + nested(_FILTER, _native32(_FILTER_ORIG_FLAGS, _BY_FRONTEND), _native32(_FILTER_REPLY_FLAGS, 0))
+
+
+def _native32(type_: int, value: int) -> bytes:
+    """The filter's flags are the one thing here in host byte order."""
+    return attribute(type_, struct.pack("=I", value))
+
+
+def _request(family: Family, kind: int, flags: int, body: bytes) -> bytes:
+    return netlink.message(netlink.SUBSYSTEM_CONNTRACK << 8 | kind, flags, netlink.NFPROTO[family], body)

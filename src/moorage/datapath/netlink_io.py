@@ -1,0 +1,128 @@
+"""The netfilter netlink socket: sends batches and single requests, reads answers and listings.
+
+A socket is opened for each conversation (microseconds) in the network namespace of the calling thread and closed after it.
+The kernel handles a request inside `sendmsg`, so every answer is queued when the call returns.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+from moorage.datapath import netlink
+from moorage.datapath.netlink import Message, Reply
+from moorage.model.errors import HostError
+
+_NETLINK_NETFILTER = 12
+_SOL_NETLINK = 270
+_NETLINK_CAP_ACK = 10
+"""Socket option: an error does not carry the refused message back."""
+_SO_SNDBUFFORCE = 32
+_SO_RCVBUFFORCE = 33
+_RECEIVE_BUFFER = 16 << 20
+_READ = 1 << 20
+_DUMP_ATTEMPTS = 5
+
+
+class KernelRefusal(HostError):
+    """The kernel answered a request with an error. `errno` is the code (`errno.ENOENT`), `what` is what was asked."""
+
+    def __init__(self, what: str, code: int) -> None:
+        super().__init__(f"the kernel refused to {what}: {os.strerror(code)} ({errno.errorcode.get(code, code)})")
+        self.what = what
+        self.errno = code
+
+
+class Netlink:
+    """One conversation. Raises HostError when the socket cannot be had, KernelRefusal when the kernel says no."""
+
+    def __enter__(self) -> Netlink:
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+        except OSError as error:
+            raise HostError(f"no netfilter netlink socket: {error.strerror}") from error
+        try:
+            self._socket.bind((0, 0))
+            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+        except OSError as error:
+            self._socket.close()
+            raise HostError(f"the netfilter netlink socket needs CAP_NET_ADMIN: {error.strerror}") from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._socket.close()
+
+    def transact(self, messages: Sequence[Message]) -> None:
+        """Commits nf_tables messages as one batch, or none of them. Raises KernelRefusal for the first one refused."""
+        if not messages:
+            return
+        begin = Message(netlink.message(netlink.BATCH_BEGIN, 0, 0, resource=netlink.SUBSYSTEM_NFTABLES), "begin a batch")
+        end = Message(netlink.message(netlink.BATCH_END, 0, 0, resource=netlink.SUBSYSTEM_NFTABLES), "commit the batch")
+        batch = (begin, *messages, end)
+        refused = self._send(batch, acknowledge=len(messages))
+        if refused:
+            index, code = refused[0]
+            raise KernelRefusal(batch[index].what, code)
+
+    def execute(self, messages: Sequence[Message]) -> list[tuple[Message, int]]:
+        """Runs single requests in order and gives back those that were refused, with their errno."""
+        if not messages:
+            return []
+        return [(messages[index], code) for index, code in self._send(messages, acknowledge=len(messages) - 1)]
+
+    def dump(self, request: Message) -> list[Reply]:
+        """A whole listing. A listing that the kernel calls torn is repeated."""
+        for _ in range(_DUMP_ATTEMPTS):
+            self._send((request,), acknowledge=None)
+            found = list(self._listing(request))
+            if not any(each.flags & netlink.NLM_F_DUMP_INTR for each in found):
+                return found
+        raise HostError(f"could not {request.what}: it kept changing while being read")
+
+    def _send(self, messages: Sequence[Message], acknowledge: int | None) -> list[tuple[int, int]]:
+        """Sends all in one datagram, numbered from 1, with an answer to number `acknowledge`. Gives (index, errno) of errors."""
+        data = bytearray().join(each.data for each in messages)
+        position = 0
+        for index, each in enumerate(messages):
+            struct.pack_into("=I", data, position + netlink.SEQUENCE_OFFSET, index + 1)
+            if index == acknowledge:
+                (flags,) = struct.unpack_from("=H", data, position + netlink.FLAGS_OFFSET)
+                struct.pack_into("=H", data, position + netlink.FLAGS_OFFSET, flags | netlink.NLM_F_ACK)
+            position += len(each.data)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, len(data) + (1 << 16))
+            self._socket.send(data)
+            return [] if acknowledge is None else list(self._errors())
+        except OSError as error:
+            raise HostError(f"could not {messages[0].what}: netlink: {error.strerror}") from error
+
+    def _errors(self) -> Iterator[tuple[int, int]]:
+        while True:
+            try:
+                data = self._socket.recv(_READ, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            for type_, _, sequence, payload in netlink.replies(data):
+                if type_ == netlink.NLMSG_ERROR:
+                    (code,) = struct.unpack_from("=i", payload)
+                    if code:
+                        yield sequence - 1, -code
+
+    def _listing(self, request: Message) -> Iterator[Reply]:
+        while True:
+            try:
+                data = self._socket.recv(_READ)
+            except OSError as error:
+                raise HostError(f"could not {request.what}: netlink: {error.strerror}") from error
+            for type_, flags, _, payload in netlink.replies(data):
+                if type_ in (netlink.NLMSG_DONE, netlink.NLMSG_ERROR):
+                    (code,) = struct.unpack_from("=i", payload)
+                    if code:
+                        raise KernelRefusal(request.what, -code)
+                    return
+                yield Reply(type_, flags, payload[0], payload[4:])

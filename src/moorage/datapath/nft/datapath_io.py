@@ -1,0 +1,127 @@
+"""The nftables datapath: tables in, kernel state out, for both families of the calling thread's network namespace.
+
+`nft` runs when the constant program is put in place; everything after that is netlink messages made from a plan.
+"""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import time
+from collections.abc import Mapping
+
+from moorage.datapath.conntrack_io import forget_stale
+from moorage.datapath.netlink_io import KernelRefusal, Netlink
+from moorage.datapath.nft import messages, ruleset
+from moorage.datapath.nft.chains import chain_messages
+from moorage.datapath.nft.elements import Element
+from moorage.datapath.nft.ledger import Installed, Ledger, Plan
+from moorage.datapath.nft.messages import Table
+from moorage.datapath.nft.stock import MAPS, take_stock
+from moorage.datapath.types import Applied
+from moorage.model.errors import HostError
+from moorage.model.net import Family
+from moorage.table.types import ForwardingTable
+
+_SOMEBODY_INTERFERED = {errno.ENOENT, errno.EEXIST, errno.EBUSY}
+"""Refusals that mean: what is installed is not what the ledger says."""
+_NFT_SECONDS = 30
+
+
+class NftDatapath:
+    """Implements `datapath.types.Datapath` with one nf_tables table of this name in each family.
+
+    A table of an older layout stays in service until the first `apply`, which puts the new one in its place and fills it.
+    """
+
+    def __init__(self, name: str = "moorage") -> None:
+        self._tables = [Table(family, name) for family in Family]
+        self._ledger: Ledger | None = None
+
+    def start(self) -> None:
+        with Netlink() as kernel:
+            missing = [table for table in self._tables if self._layout(kernel, table) is None]
+        _install(missing)
+        self._ledger = None
+
+    def apply(self, table: ForwardingTable) -> Applied:
+        started = time.perf_counter()
+        try:
+            operations = self._apply(table)
+        except KernelRefusal as refusal:
+            if refusal.errno not in _SOMEBODY_INTERFERED:
+                raise
+            operations = self._apply(table)
+        return Applied(operations, time.perf_counter() - started)
+
+    def remove(self) -> None:
+        self._ledger = None
+        with Netlink() as kernel:
+            for table in self._tables:
+                try:
+                    kernel.transact([messages.delete_table(table)])
+                except KernelRefusal as refusal:
+                    if refusal.errno != errno.ENOENT:
+                        raise
+
+    def installed(self) -> Mapping[Family, Mapping[str, list[Element]]]:
+        """Every element as the kernel has it now. Reads all of it: for tests and diagnosis, not for the path of a change."""
+        with Netlink() as kernel:
+            return {table.family: self._elements(kernel, table) for table in self._tables}
+
+    def _apply(self, table: ForwardingTable) -> int:
+        ledger = self._ledger or self._read()
+        self._ledger = None
+        plan = ledger.plan(table)
+        forgotten = self._carry_out(plan)
+        ledger.commit(plan)
+        self._ledger = ledger
+        return len(plan) + forgotten
+
+    def _carry_out(self, plan: Plan) -> int:
+        """Chains first, by themselves: a packet between two generations must not find an element whose chain is still empty."""
+        plans = [(table, plan.families[table.family]) for table in self._tables]
+        with Netlink() as kernel:
+            kernel.transact([each for table, wanted in plans for name in wanted.chains for each in chain_messages(table, name)])
+            kernel.transact([each for table, wanted in plans for each in messages.element_messages(table, wanted.elements)])
+        return sum(forget_stale(table.family, wanted.moved) for table, wanted in plans)
+
+    def _read(self) -> Ledger:
+        """What is installed. A table that is missing or of another layout is put in place first."""
+        with Netlink() as kernel:
+            wrong = []
+            for table in self._tables:
+                if ruleset.layout(table.family).encode() not in (self._layout(kernel, table) or b""):
+                    wrong.append(table)
+            _install(wrong)
+            return Ledger({table.family: self._installed(kernel, table) for table in self._tables})
+
+    def _installed(self, kernel: Netlink, table: Table) -> Installed:
+        chains = messages.read_chains(table, kernel.dump(messages.list_chains(table.family)))
+        return take_stock(self._elements(kernel, table), chains)
+
+    @staticmethod
+    def _elements(kernel: Netlink, table: Table) -> dict[str, list[Element]]:
+        try:
+            return {name: messages.read_elements(name, kernel.dump(messages.list_elements(table, name))) for name in MAPS}
+        except ValueError as error:
+            raise HostError(f"the kernel's listing of table {table.name} makes no sense: {error}") from error
+
+    @staticmethod
+    def _layout(kernel: Netlink, table: Table) -> bytes | None:
+        return messages.read_layout(table, kernel.dump(messages.list_tables(table.family)))
+
+
+def _install(tables: list[Table]) -> None:
+    """Loads the constant program of these tables in one transaction. Raises HostError with what nft said."""
+    if not tables:
+        return
+    text = "".join(ruleset.render(table.name, table.family) for table in tables)
+    try:
+        subprocess.run(["nft", "-f", "-"], input=text, text=True, capture_output=True, check=True, timeout=_NFT_SECONDS)
+    except FileNotFoundError as error:
+        raise HostError("the program nft is not installed (package nftables)") from error
+    except subprocess.TimeoutExpired as error:
+        raise HostError(f"nft did not load the ruleset within {_NFT_SECONDS} s") from error
+    except subprocess.CalledProcessError as error:
+        raise HostError(f"nft refused the ruleset: {error.stderr.strip()}") from error
