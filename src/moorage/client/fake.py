@@ -8,7 +8,7 @@ no defaulting, no validation and no allocation: a Service has the ClusterIP that
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import cast
 
 import msgspec
@@ -121,7 +121,7 @@ class FakeClient:
 
     async def watch(
         self, type_: type[Object], since: str, namespace: str = "", labels: str = "", fields: str = ""
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         await self._called("watch", type_, Key(namespace, ""))
         selects = selection(namespace, labels, fields)
         seen = int(since)

@@ -6,7 +6,7 @@ API server -> Client -> Snapshot -> controllers, agents   everybody else
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -200,7 +200,7 @@ class Client(Protocol):
 
     def watch(
         self, type_: type[Object], since: str, namespace: str = "", labels: str = "", fields: str = ""
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Ends when the server ends the stream; raises ApiError 410 when `since` is too old.
 
         The first event is a BOOKMARK of `since`: the server has accepted the watch.

@@ -1,0 +1,132 @@
+"""Requests and streams to one API server: bytes out, bytes in, foreign errors turned into ours.
+
+A refusal becomes ApiError, whatever else goes wrong HostError with what was tried and what came of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from yarl import URL
+
+from moorage.client.decode import error_of
+from moorage.client.kubeconfig import Access
+from moorage.client.lines import Lines
+from moorage.client.login_io import Login
+from moorage.client.socket_io import SocketFactory, plain, watchful
+from moorage.client.tls_io import tls_context
+from moorage.model.errors import HostError
+
+REQUEST_SECONDS = 30.0
+"""For a whole request, and for the beginning of a stream."""
+
+CONNECT_SECONDS = 10.0
+"""Until a connection stands, TLS included."""
+
+_READ_AHEAD = 1 << 20
+"""Bytes buffered per connection: large lists arrive in few pieces."""
+
+_JSON = "application/json"
+
+
+class Connection:
+    """Connections to one server, kept open and shared. `open` before use, `close` at the end."""
+
+    def __init__(self, access: Access, socket_factory: SocketFactory | None, user_agent: str) -> None:
+        self._access = access
+        self._socket_factory = watchful(socket_factory or plain)
+        self._user_agent = user_agent
+        self._login = Login(access)
+        self._session: aiohttp.ClientSession | None = None
+
+    def open(self) -> None:
+        """Needs a running loop; connects to nothing yet. Raises UserError where the certificates cannot be used."""
+        connector = aiohttp.TCPConnector(
+            limit=0,  # each watch holds a connection
+            ssl=tls_context(self._access) if self._access.server.startswith("https:") else False,
+            socket_factory=self._socket_factory,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            # Compressing would take the server longer than sending.
+            headers={"User-Agent": self._user_agent, "Accept": _JSON, "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=_READ_AHEAD,
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str = _JSON,
+    ) -> bytes:
+        """The body of a 2xx answer. Raises ApiError or HostError."""
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+        headers = self._login.headers() | ({"Content-Type": content_type} if body is not None else {})
+        url = self._url(path, query)
+        with _mapped(method, url):
+            async with self._started(method, url, headers, timeout, body) as response:
+                answer = await response.read()
+        if response.status >= 300:
+            raise error_of(response.status, answer)
+        return answer
+
+    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+        """First an empty line, when the server has accepted; then each line as it arrives. Raises ApiError or HostError."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+        url = self._url(path, query)
+        with _mapped("GET", url):
+            async with asyncio.timeout(REQUEST_SECONDS):
+                response = await self._started("GET", url, self._login.headers(), timeout)
+            async with response:
+                if response.status >= 300:
+                    raise error_of(response.status, await response.read())
+                yield b""
+                lines = Lines()
+                async for chunk in response.content.iter_any():
+                    for line in lines.feed(chunk):
+                        yield line
+
+    def _started(
+        self, method: str, url: URL, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout, body: bytes | None = None
+    ) -> aiohttp.client._RequestContextManager:
+        if self._session is None:
+            raise HostError("the client is not open: use `async with`")
+        return self._session.request(
+            method,
+            url,
+            data=body,
+            headers=headers,
+            timeout=timeout,
+            allow_redirects=False,
+            proxy=self._access.proxy_url or None,
+            server_hostname=self._access.tls_server_name or None,
+        )
+
+    def _url(self, path: str, query: Mapping[str, str] | None) -> URL:
+        tail = f"?{urlencode(query)}" if query else ""
+        return URL(f"{self._access.server}{quote(path)}{tail}", encoded=True)
+
+
+@contextmanager
+def _mapped(method: str, url: URL) -> Iterator[None]:
+    """Errors of aiohttp, the operating system and the clock as HostError."""
+    tried = f"{method} {url.with_query(None)}"
+    try:
+        yield
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise HostError(f"{tried}: the server's certificate is not trusted: {error.certificate_error}") from error
+    except TimeoutError as error:
+        raise HostError(f"{tried}: no answer in time") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise HostError(f"{tried}: {error or type(error).__name__}") from error

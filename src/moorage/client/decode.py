@@ -1,0 +1,162 @@
+"""Bytes of an API server's answers -> typed objects.
+
+The fast path decodes straight into the types. Go writes `null` for an empty list or map without `omitempty`
+(`EndpointSlice.endpoints` is one), which the types do not have: what fails on the fast path is decoded once more without nulls.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from moorage.model.errors import ApiError, HostError
+from moorage.model.kinds import BY_TYPE
+from moorage.model.meta import Object
+from moorage.model.ports import O, WatchEvent
+from moorage.model.wire import ApiType
+
+ERROR = "ERROR"
+"""The watch event whose object is a Status."""
+
+T = TypeVar("T")
+
+_REASONS = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "Conflict",
+    410: "Expired",
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+    422: "Invalid",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+"""`metav1.StatusReason` of an HTTP code, for answers that are no Status."""
+
+
+class ListMeta(ApiType, frozen=True):
+    """`metav1.ListMeta`. `continue_` is the token of the next page, empty on the last."""
+
+    resource_version: str = ""
+    continue_: str = ""
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a list: `metadata` and `items` of a `KindList`."""
+
+    metadata: ListMeta = ListMeta()
+    items: list[T] | None = None
+
+
+class _Line(msgspec.Struct, Generic[T], frozen=True):
+    """One line of a watch stream (`metav1.WatchEvent`)."""
+
+    type: str
+    object: T
+
+
+class _Status(ApiType, frozen=True):
+    """`metav1.Status`."""
+
+    kind: str = ""
+    status: str = ""
+    message: str = ""
+    reason: str = ""
+    code: int = 0
+    details: dict[str, Any] | None = None
+
+
+def without_nulls(tree: Any) -> Any:
+    """The same JSON value with every null member left out, at any depth: null and absent mean the same to Kubernetes."""
+    if isinstance(tree, dict):
+        return {name: without_nulls(value) for name, value in tree.items() if value is not None}
+    if isinstance(tree, list):
+        return [without_nulls(value) for value in tree if value is not None]
+    return tree
+
+
+def decode_object(body: bytes | msgspec.Raw, type_: type[O]) -> O:
+    """One object. Raises HostError where the body is none of that kind."""
+    try:
+        obj: O = _decoder(type_).decode(body)
+    except msgspec.DecodeError:
+        obj = _lenient(body, type_)
+    return _named(obj)
+
+
+def decode_page(body: bytes, type_: type[O]) -> Page[O]:
+    """One page of a list. Items with nulls cost more, the others of the same page do not."""
+    try:
+        page = _page_decoder(type_).decode(body)
+    except msgspec.DecodeError:
+        raw = _lenient(body, Page[msgspec.Raw])
+        return Page(raw.metadata, [decode_object(each, type_) for each in raw.items or ()])
+    return Page(page.metadata, [_named(each) for each in page.items or ()])
+
+
+def decode_event(line: bytes, type_: type[Object]) -> WatchEvent:
+    """One line of a watch. Raises the ApiError that an ERROR event carries, HostError where the line is no event."""
+    try:
+        event = _event_decoder(type_).decode(line)
+        if event.type != ERROR:
+            return WatchEvent(event.type, _named(event.object))
+    except msgspec.DecodeError:
+        pass  # an ERROR, whose object is a Status, or an object with nulls
+    raw = _lenient(line, _Line[msgspec.Raw])
+    if raw.type == ERROR:
+        raise error_of(500, raw.object)
+    return WatchEvent(raw.type, decode_object(raw.object, type_))
+
+
+def error_of(code: int, body: bytes | msgspec.Raw) -> ApiError:
+    """The refusal in a body: a Status as it is worded, or else (a proxy's page, nothing at all) what the HTTP code says."""
+    try:
+        status = msgspec.json.decode(body, type=_Status)
+    except msgspec.DecodeError:
+        status = _Status()
+    if status.kind == "Status":
+        return ApiError(status.code or code, status.reason or _REASONS.get(code, "Unknown"), status.message, status.details)
+    text = bytes(body)[:200].decode(errors="replace").strip()
+    return ApiError(code, _REASONS.get(code, "Unknown"), f"the server answered {code}" + (f": {text}" if text else ""))
+
+
+@cache
+def _decoder(type_: Any) -> Any:
+    return msgspec.json.Decoder(type_)
+
+
+@cache
+def _page_decoder(type_: Any) -> Any:
+    return msgspec.json.Decoder(Page[type_])
+
+
+@cache
+def _event_decoder(type_: Any) -> Any:
+    return msgspec.json.Decoder(_Line[type_])
+
+
+def _lenient(body: bytes | msgspec.Raw, type_: Any) -> Any:
+    """Decodes what has nulls where the type has none. Raises HostError with the path of what does not fit."""
+    try:
+        if type_ in BY_TYPE:
+            return msgspec.convert(without_nulls(msgspec.json.decode(body)), type_)
+        return msgspec.json.decode(body, type=type_)
+    except msgspec.DecodeError as error:
+        name = BY_TYPE[type_].kind if type_ in BY_TYPE else "list or watch event"
+        raise HostError(f"the API server sent something that is no {name}: {error}") from error
+
+
+def _named(obj: O) -> O:
+    """Items of a list carry neither kind nor apiVersion: they get those of their type."""
+    if obj.kind:
+        return obj
+    kind = BY_TYPE[type(obj)]
+    return replace(obj, api_version=kind.api_version, kind=kind.kind)

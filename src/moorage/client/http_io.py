@@ -1,0 +1,147 @@
+"""An API server over HTTP: `model.ports.Client` for every kind of `model.kinds`.
+
+Source: Kubernetes API concepts: "Resource URIs", "Efficient detection of changes", "Retrieving large results sets in chunks".
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from msgspec.structs import replace
+
+from moorage.client.connection_io import Connection
+from moorage.client.decode import decode_event, decode_object, decode_page
+from moorage.client.kubeconfig import Access
+from moorage.client.routes import collection_path, creation_path, object_path
+from moorage.client.socket_io import SocketFactory
+from moorage.model.errors import ApiError
+from moorage.model.kinds import BY_TYPE, PODS, Kind
+from moorage.model.meta import Key, Object, ObjectMeta
+from moorage.model.pods import Binding
+from moorage.model.ports import BOOKMARK, O, WatchEvent
+from moorage.model.wire import Tree
+
+WATCH_SECONDS = (300, 600)
+"""A watch asks to be ended after a random time in between, so that clients spread over servers again (client-go: the same)."""
+
+_MERGE_PATCH = "application/merge-patch+json"
+
+
+class HttpClient:
+    """Use as `async with HttpClient(access) as client`; connections are kept and shared until the end.
+
+    `socket_factory` makes the sockets (the lab opens them in another network namespace). `page_size` is how many objects
+    a list asks for at a time, 0 for all at once. A proxy is used only where `access` names one, never from the environment.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        socket_factory: SocketFactory | None = None,
+        user_agent: str = "moorage",
+        page_size: int = 0,
+    ) -> None:
+        self._connection = Connection(access, socket_factory, user_agent)
+        self._page_size = page_size
+
+    async def __aenter__(self) -> Self:
+        self._connection.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends every request and closes the connections."""
+        await self._connection.close()
+
+    async def get(self, type_: type[O], key: Key) -> O:
+        return decode_object(await self._connection.request("GET", object_path(BY_TYPE[type_], key)), type_)
+
+    async def list(self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "") -> tuple[Sequence[O], str]:
+        path = collection_path(BY_TYPE[type_], namespace)
+        query = _selectors(labels, fields)
+        if self._page_size:
+            try:
+                return await self._list(type_, path, {**query, "limit": str(self._page_size)})
+            except ApiError as error:
+                if error.code != 410:
+                    raise  # 410: the next page expired meanwhile; the whole list cannot
+        return await self._list(type_, path, query)
+
+    async def watch(
+        self, type_: type[Object], since: str, namespace: str = "", labels: str = "", fields: str = ""
+    ) -> AsyncGenerator[WatchEvent, None]:
+        kind = BY_TYPE[type_]
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": since,
+            "timeoutSeconds": str(random.randint(*WATCH_SECONDS)),  # noqa: S311  spreading load is no secret
+            **_selectors(labels, fields),
+        }
+        async with aclosing(self._connection.stream(collection_path(kind, namespace), query)) as lines:
+            async for line in lines:
+                yield decode_event(line, type_) if line else _accepted(kind, since)
+
+    async def create(self, obj: O) -> O:
+        path = creation_path(BY_TYPE[type(obj)], obj.metadata.namespace)
+        return decode_object(await self._connection.request("POST", path, body=_encode(obj)), type(obj))
+
+    async def update(self, obj: O, subresource: str = "") -> O:
+        path = object_path(BY_TYPE[type(obj)], obj.key, subresource)
+        return decode_object(await self._connection.request("PUT", path, body=_encode(obj)), type(obj))
+
+    async def merge_patch(self, type_: type[O], key: Key, patch: Tree, subresource: str = "") -> O:
+        path = object_path(BY_TYPE[type_], key, subresource)
+        body = await self._connection.request("PATCH", path, body=msgspec.json.encode(patch), content_type=_MERGE_PATCH)
+        return decode_object(body, type_)
+
+    async def delete(self, type_: type[Object], key: Key, uid: str = "", grace_seconds: int | None = None) -> None:
+        options: Tree = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        await self._connection.request("DELETE", object_path(BY_TYPE[type_], key), body=msgspec.json.encode(options))
+
+    async def bind(self, pod: Key, uid: str, node: str) -> None:
+        binding = Binding(
+            api_version="v1",
+            kind="Binding",
+            metadata=ObjectMeta(name=pod.name, namespace=pod.namespace, uid=uid),
+            target={"apiVersion": "v1", "kind": "Node", "name": node},
+        )
+        await self._connection.request("POST", object_path(PODS, pod, "binding"), body=msgspec.json.encode(binding))
+
+    async def _list(self, type_: type[O], path: str, query: dict[str, str]) -> tuple[Sequence[O], str]:
+        """All pages of one list: the server names the next page until there is none."""
+        items: list[O] = []
+        while True:
+            page = decode_page(await self._connection.request("GET", path, query), type_)
+            items += page.items or ()
+            if not page.metadata.continue_:
+                return items, page.metadata.resource_version
+            query = {**query, "continue": page.metadata.continue_}
+
+
+def _selectors(labels: str, fields: str) -> dict[str, str]:
+    return {name: text for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text}
+
+
+def _encode(obj: Object) -> bytes:
+    """The JSON of an object, with its kind and version also where the caller left them out."""
+    kind = BY_TYPE[type(obj)]
+    return msgspec.json.encode(replace(obj, api_version=kind.api_version, kind=kind.kind))
+
+
+def _accepted(kind: Kind, since: str) -> WatchEvent:
+    obj = kind.type(api_version=kind.api_version, kind=kind.kind, metadata=ObjectMeta(resource_version=since))
+    return WatchEvent(BOOKMARK, obj)

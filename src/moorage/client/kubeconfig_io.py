@@ -1,0 +1,53 @@
+"""Credentials on disk -> `Access`: a kubeconfig file, or the service account that a Pod is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from moorage.client.kubeconfig import Access, parse
+from moorage.model.errors import UserError
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a Pod finds its token, the cluster's CA and its namespace (Kubernetes: "Accessing the API from a Pod")."""
+
+
+def load(path: str | Path, context: str = "") -> Access:
+    """The access that a kubeconfig file gives, through its current-context unless another is named.
+
+    Raises UserError where the file cannot be read or used, or names credential files that are not there.
+    """
+    file = Path(path)
+    access = parse(_read(file), str(file.parent), context, str(file))
+    for each in (access.ca_file, access.certificate_file, access.key_file, access.token_file):
+        if each and not Path(each).is_file():
+            raise UserError(f"{file} refers to {each}, which is no file")
+    return access
+
+
+def in_cluster(directory: Path = SERVICE_ACCOUNT, environ: Mapping[str, str] | None = None) -> Access:
+    """The access of the Pod that this process runs in. Raises UserError outside of a cluster."""
+    variables = os.environ if environ is None else environ
+    host, port = variables.get("KUBERNETES_SERVICE_HOST", ""), variables.get("KUBERNETES_SERVICE_PORT", "")
+    if not host or not port:
+        raise UserError("this is no Pod of a cluster (KUBERNETES_SERVICE_HOST is not set): name a kubeconfig")
+    token, ca = directory / "token", directory / "ca.crt"
+    for each in (token, ca):
+        if not each.is_file():
+            raise UserError(f"{each} is missing: does the Pod mount its service account token?")
+    namespace = directory / "namespace"
+    return Access(
+        server=f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
+        ca_file=str(ca),
+        token_file=str(token),
+        namespace=_read(namespace).strip() if namespace.is_file() else "",
+    )
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UserError(f"cannot read {file}: {reason}") from error

@@ -1,0 +1,138 @@
+"""One kind kept in step with an API server: what came of the last request -> the state, and the next request.
+
+    List -> Watch -> (the stream ends) -> Watch -> (410: the server forgot) -> List ...
+      \\______\\______ failures: Wait, twice as long each time, then the same again
+
+No I/O, no clock, no chance: the driver (`mirror_io`) passes the time in seconds and a random number. Nothing is lost or
+told twice: what arrives is kept per object until `take` folds it into `objects` and answers which of them differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from moorage.model.errors import ApiError, HostError
+from moorage.model.meta import Key, Object
+from moorage.model.ports import BOOKMARK, DELETED, WatchEvent
+
+FIRST_PAUSE = 0.1
+LAST_PAUSE = 10.0
+"""Seconds between failures, before jitter; client-go waits 0.8 to 30, which a node that comes back would feel."""
+
+STEADY_SECONDS = 2.0
+"""A request that lasted so long was no hammering: the pauses begin anew."""
+
+
+class List(msgspec.Struct, frozen=True):
+    """Ask for all objects."""
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """Ask for what changed after a resourceVersion."""
+
+    since: str
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Do nothing for some seconds, then go on."""
+
+    seconds: float
+    then: List | Watch
+
+
+Step = List | Watch | Wait
+
+
+class Reflector:
+    """The state of one kind. `objects` is never mutated, only replaced; it changes in `take` alone."""
+
+    def __init__(self) -> None:
+        self.objects: Mapping[Key, Object] = MappingProxyType({})
+        self.listed = False
+        self._version: str | None = None
+        self._arrived: dict[Key, Object | None] = {}
+        self._failures = 0
+        self._begun = 0.0
+        self._moved = False
+
+    def start(self, now: float) -> Step:
+        """The first thing to do."""
+        return self._go(now)
+
+    def on_list(self, objects: Iterable[Object], version: str, now: float) -> Step:
+        """All objects, as of `version`. What is not among them is gone."""
+        found = {each.key: each for each in objects}
+        self._arrived = {key: None for key in self.objects if key not in found} | found
+        self._version = version
+        self.listed = True
+        return self._go(now)
+
+    def on_event(self, event: WatchEvent) -> None:
+        """One event of the watch in progress."""
+        version = event.obj.metadata.resource_version
+        if event.type != BOOKMARK:
+            self._arrived[event.obj.key] = None if event.type == DELETED else event.obj
+        if version != self._version:
+            self._version = version
+            self._moved = True
+
+    def on_end(self, now: float, chance: float) -> Step:
+        """The stream ended well: on from where it was. A server that only ever ends streams is asked ever more seldom."""
+        if self._was_steady(now):
+            self._failures = 0
+            return self._go(now)
+        return self._pause(now, chance)
+
+    def on_failure(self, error: ApiError | HostError, now: float, chance: float) -> Step:
+        """The request or the stream failed; `chance` is in [0, 1). A version that the server refuses is given up."""
+        if self._was_steady(now):
+            self._failures = 0
+        if isinstance(error, ApiError) and 400 <= error.code < 500 and error.code != 429:
+            self._version = None
+            if error.code == 410 and not self._failures:
+                self._failures = 1
+                return self._go(now)
+        return self._pause(now, chance, _retry_after(error))
+
+    def take(self) -> frozenset[Key]:
+        """Folds what arrived into `objects`, copying them once, and answers the keys whose object is not what it was."""
+        changed = {key: new for key, new in self._arrived.items() if not _same(self.objects.get(key), new)}
+        self._arrived = {}
+        if changed:
+            merged = {**self.objects, **changed}
+            self.objects = MappingProxyType({key: obj for key, obj in merged.items() if obj is not None})
+        return frozenset(changed)
+
+    def _go(self, now: float) -> List | Watch:
+        self._begun = now
+        self._moved = False
+        return List() if self._version is None else Watch(self._version)
+
+    def _pause(self, now: float, chance: float, at_least: float = 0.0) -> Wait:
+        """Twice as long each time, spread over half to one and a half of that."""
+        self._failures += 1
+        pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 16))
+        seconds = max(at_least, pause * (0.5 + chance))
+        return Wait(seconds, self._go(now + seconds))
+
+    def _was_steady(self, now: float) -> bool:
+        return self._moved or now - self._begun >= STEADY_SECONDS
+
+
+def _same(old: Object | None, new: Object | None) -> bool:
+    """Whether two states of one object are one state: a resourceVersion is written once."""
+    if old is None or new is None:
+        return old is new
+    before, after = old.metadata, new.metadata
+    if before.resource_version and after.resource_version:
+        return before.uid == after.uid and before.resource_version == after.resource_version
+    return old == new
+
+
+def _retry_after(error: ApiError | HostError) -> float:
+    """The seconds that the server asks to be left alone (`details.retryAfterSeconds` of a 429 or 503)."""
+    asked = error.details.get("retryAfterSeconds", 0) if isinstance(error, ApiError) else 0
+    return min(60.0, float(asked)) if isinstance(asked, int) else 0.0

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from moorage.client.fake import FakeClient
+from moorage.client.mirror_io import Contact, Mirror, Want
+from moorage.model.cluster import Node
+from moorage.model.errors import HostError
+from moorage.model.meta import Key, ObjectMeta
+from moorage.model.service import Service
+from moorage.model.slices import EndpointSlice
+
+
+def service(name: str, **labels: str) -> Service:
+    return Service(metadata=ObjectMeta(name=name, namespace="default", labels=labels))
+
+
+def node(name: str) -> Node:
+    return Node(metadata=ObjectMeta(name=name))
+
+
+def key(name: str) -> Key:
+    return Key("default", name)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Lets the other tasks run until a condition holds."""
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("the condition never held")
+
+
+class Pauses:
+    """Instead of sleeping: notes how long it would have been, and lets the other tasks run."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+        await asyncio.sleep(0)
+
+
+def mirrored(
+    client: FakeClient, story: Callable[[Mirror], Awaitable[None]], *wants: Want, pauses: Pauses | None = None
+) -> None:
+    """Plays a story with a mirror that runs meanwhile; its clock is stopped at 7."""
+
+    async def play() -> None:
+        chosen = wants or (Want(Service), Want(Node))
+        mirror = Mirror(client, chosen, clock=lambda: 7.0, chance=lambda: 0.5, sleep=pauses or Pauses())
+        async with asyncio.timeout(10):
+            running = asyncio.create_task(mirror.run())
+            try:
+                await story(mirror)
+            finally:
+                running.cancel()
+                await asyncio.wait([running])
+
+    asyncio.run(play())
+
+
+def test_the_first_answer_holds_everything() -> None:
+    async def story(mirror: Mirror) -> None:
+        assert not mirror.synced
+        assert mirror.contact == Contact(None, "")
+        snapshot, changes = await mirror.next()
+        assert mirror.synced
+        assert mirror.contact == Contact(7.0, "")
+        assert changes.everything
+        assert changes.of(Service) == {key("web")}
+        assert set(snapshot.all(Node)) == {Key("", "node-1")}
+        assert snapshot.all(EndpointSlice) == {}
+
+    mirrored(FakeClient([service("web"), node("node-1")]), story)
+
+
+def test_an_empty_cluster_is_answered_too() -> None:
+    async def story(mirror: Mirror) -> None:
+        _, changes = await mirror.next()
+        assert changes.everything
+        assert not changes.keys
+
+    mirrored(FakeClient(), story)
+
+
+def test_a_burst_is_told_at_once_and_once() -> None:
+    client = FakeClient([service("web"), service("old")])
+
+    async def story(mirror: Mirror) -> None:
+        first, _ = await mirror.next()
+        waiting = asyncio.create_task(mirror.next())
+        await until(lambda: len([each for each in client.calls if each.verb == "watch"]) == 2)
+        for number in range(100):
+            client.put(service(f"web-{number}"))
+        client.remove(Service, key("old"))
+        client.put(node("node-1"))
+        told = 0
+        seen: set[Key] = set()
+        while told < 102:
+            snapshot, changes = await waiting
+            assert not changes.everything
+            assert not seen & changes.of(Service)
+            seen |= changes.of(Service)
+            told += sum(len(each) for each in changes.keys.values())
+            waiting = asyncio.create_task(mirror.next())
+        assert set(first.all(Service)) == {key("web"), key("old")}
+        assert len(snapshot.all(Service)) == 101
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        waiting.cancel()
+
+    mirrored(client, story)
+
+
+def test_an_unchanged_type_is_shared_between_snapshots() -> None:
+    client = FakeClient([service("web")])
+
+    async def story(mirror: Mirror) -> None:
+        before, _ = await mirror.next()
+        client.put(node("node-1"))
+        after, changes = await mirror.next()
+        assert set(changes.keys) == {Node}
+        assert after.all(Service) is before.all(Service)
+
+    mirrored(client, story)
+
+
+def test_the_snapshot_is_always_the_newest_and_takes_nothing_from_the_reader() -> None:
+    client = FakeClient()
+
+    async def story(mirror: Mirror) -> None:
+        await mirror.next()
+        client.put(service("web"))
+        await until(lambda: mirror.snapshot.get(Service, key("web")) is not None)
+        _, changes = await mirror.next()
+        assert changes.of(Service) == {key("web")}
+
+    mirrored(client, story)
+
+
+def test_a_cancelled_reader_loses_nothing() -> None:
+    client = FakeClient()
+
+    async def story(mirror: Mirror) -> None:
+        await mirror.next()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(mirror.next(), 0)
+        client.put(service("web"))
+        _, changes = await mirror.next()
+        assert changes.of(Service) == {key("web")}
+
+    mirrored(client, story)
+
+
+def test_a_forgotten_history_is_listed_again_and_only_differences_are_told() -> None:
+    client = FakeClient([service("same"), service("gone"), service("changed")])
+
+    async def story(mirror: Mirror) -> None:
+        await mirror.next()
+        client.end_watches(HostError("cut off"))
+        client.remove(Service, key("gone"))
+        client.put(service("changed", a="b"))
+        client.put(service("new"))
+        client.expire()
+        snapshot, changes = await mirror.next()
+        assert not changes.everything
+        assert changes.of(Service) == {key("gone"), key("changed"), key("new")}
+        assert set(snapshot.all(Service)) == {key("same"), key("changed"), key("new")}
+
+    mirrored(client, story)
+
+
+def test_an_outage_is_survived_and_seen_in_the_contact() -> None:
+    client, pauses = FakeClient([service("web")]), Pauses()
+    client.fail("list", HostError("connection refused"), Service, times=3)
+
+    async def story(mirror: Mirror) -> None:
+        await mirror.next()
+        assert pauses.taken == [0.1, 0.2, 0.4]
+        assert mirror.contact == Contact(7.0, "")
+        client.fail("watch", HostError("no route to host"), Node, times=2)
+        client.end_watches()
+        await until(lambda: "no route to host" in mirror.contact.failure)
+        client.put(node("node-1"))
+        _, changes = await mirror.next()
+        assert changes.of(Node) == {Key("", "node-1")}
+        assert mirror.contact.failure == ""
+
+    mirrored(client, story, pauses=pauses)
+
+
+def test_a_selection_is_followed_as_a_selection() -> None:
+    client = FakeClient([service("web", app="web"), service("db", app="db")])
+
+    async def story(mirror: Mirror) -> None:
+        snapshot, _ = await mirror.next()
+        assert set(snapshot.all(Service)) == {key("web")}
+        client.put(service("db", app="web"))
+        client.put(service("web", app="db"))
+        while True:
+            snapshot, _ = await mirror.next()
+            if set(snapshot.all(Service)) == {key("db")}:
+                break
+
+    mirrored(client, story, Want(Service, "default", labels="app=web"))
+
+
+def test_a_kind_is_wanted_once() -> None:
+    with pytest.raises(ValueError, match="Service is wanted twice"):
+        Mirror(FakeClient(), [Want(Service), Want(Service, "default")])

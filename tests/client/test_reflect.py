@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moorage.client.reflect import LAST_PAUSE, STEADY_SECONDS, List, Reflector, Step, Wait, Watch
+from moorage.model.cluster import Lease
+from moorage.model.errors import ApiError, HostError, gone
+from moorage.model.meta import Key, ObjectMeta
+from moorage.model.ports import ADDED, BOOKMARK, DELETED, MODIFIED, WatchEvent
+
+HALF = 0.5
+"""The chance that leaves a pause as it is: pause * (0.5 + HALF)."""
+
+BROKEN = HostError("connection refused")
+
+
+def lease(name: str, version: int, uid: str = "") -> Lease:
+    return Lease(metadata=ObjectMeta(name=name, uid=uid or f"uid-{name}", resource_version=str(version)))
+
+
+def event(type_: str, name: str, version: int, uid: str = "") -> WatchEvent:
+    return WatchEvent(type_, lease(name, version, uid))
+
+
+def keys(*names: str) -> frozenset[Key]:
+    return frozenset(Key("", name) for name in names)
+
+
+def listed(*leases: Lease, version: str = "10") -> Reflector:
+    reflector = Reflector()
+    assert reflector.start(0.0) == List()
+    assert reflector.on_list(leases, version, 0.0) == Watch(version)
+    return reflector
+
+
+def versions(reflector: Reflector) -> dict[str, str]:
+    return {key.name: obj.metadata.resource_version for key, obj in reflector.objects.items()}
+
+
+def test_a_list_then_events() -> None:
+    reflector = listed(lease("a", 1), lease("b", 2))
+    assert reflector.take() == keys("a", "b")
+    for each in (event(MODIFIED, "a", 11), event(DELETED, "b", 12), event(ADDED, "c", 13), event(MODIFIED, "c", 14)):
+        reflector.on_event(each)
+    assert versions(reflector) == {"a": "1", "b": "2"}
+    assert reflector.take() == keys("a", "b", "c")
+    assert versions(reflector) == {"a": "11", "c": "14"}
+    assert reflector.take() == keys()
+
+
+def test_a_taken_picture_never_changes() -> None:
+    reflector = listed(lease("a", 1))
+    reflector.take()
+    before = reflector.objects
+    reflector.on_event(event(DELETED, "a", 11))
+    reflector.take()
+    assert before == {Key("", "a"): lease("a", 1)}
+    assert reflector.objects == {}
+
+
+def test_an_object_that_came_and_went_between_two_looks_is_no_change() -> None:
+    reflector = listed(lease("a", 1))
+    reflector.take()
+    reflector.on_event(event(ADDED, "b", 11))
+    reflector.on_event(event(DELETED, "b", 12))
+    assert reflector.take() == keys()
+
+
+def test_a_relist_tells_only_what_differs() -> None:
+    reflector = listed(lease("same", 1), lease("newer", 2), lease("gone", 3), lease("reborn", 4))
+    reflector.take()
+    reflector.on_list([lease("same", 1), lease("newer", 20), lease("reborn", 4, "uid-2"), lease("new", 21)], "30", 0.0)
+    assert reflector.take() == keys("newer", "gone", "reborn", "new")
+    assert versions(reflector) == {"same": "1", "newer": "20", "reborn": "4", "new": "21"}
+
+
+def test_a_relist_overrules_events_that_were_not_taken_yet() -> None:
+    reflector = listed(lease("a", 1), lease("b", 2))
+    reflector.take()
+    reflector.on_event(event(MODIFIED, "a", 11))
+    reflector.on_event(event(ADDED, "c", 12))
+    reflector.on_list([lease("a", 11)], "30", 0.0)
+    assert reflector.take() == keys("a", "b")
+    assert versions(reflector) == {"a": "11"}
+
+
+def test_a_watch_goes_on_from_the_newest_version() -> None:
+    reflector = listed()
+    reflector.on_event(event(ADDED, "a", 11))
+    assert reflector.on_end(1.0, HALF) == Watch("11")
+    reflector.on_event(event(BOOKMARK, "", 40))
+    assert reflector.take() == keys("a")
+    assert reflector.on_end(1.0, HALF) == Watch("40")
+
+
+def test_a_stream_that_only_ends_is_asked_ever_more_seldom() -> None:
+    reflector = listed()
+    reflector.on_event(event(BOOKMARK, "", 10))
+    assert reflector.on_end(0.1, HALF) == Wait(0.1, Watch("10"))
+    assert reflector.on_end(0.3, HALF) == Wait(0.2, Watch("10"))
+    assert reflector.on_end(60.0, HALF) == Watch("10")
+    assert reflector.on_end(60.1, HALF) == Wait(0.1, Watch("10"))
+
+
+def test_a_broken_stream_is_taken_up_where_it_broke() -> None:
+    reflector = listed()
+    reflector.on_event(event(ADDED, "a", 11))
+    assert reflector.on_failure(BROKEN, 1.0, HALF) == Wait(0.1, Watch("11"))
+    assert reflector.on_failure(ApiError(503, "ServiceUnavailable", ""), 1.1, HALF) == Wait(0.2, Watch("11"))
+
+
+def test_pauses_grow_to_a_limit_and_are_spread() -> None:
+    reflector = Reflector()
+    reflector.start(0.0)
+    now, pauses = 0.0, []
+    for _ in range(40):
+        step = reflector.on_failure(BROKEN, now, HALF)
+        assert isinstance(step, Wait)
+        assert step.then == List()
+        now += step.seconds
+        pauses.append(step.seconds)
+    assert pauses[:8] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, LAST_PAUSE]
+    assert set(pauses[8:]) == {LAST_PAUSE}
+    assert reflector.on_failure(BROKEN, now, 0.0) == Wait(LAST_PAUSE / 2, List())
+    assert reflector.on_failure(BROKEN, now + STEADY_SECONDS + LAST_PAUSE, HALF) == Wait(0.1, List())
+
+
+def test_a_forgotten_version_is_listed_again_at_once_but_not_for_ever() -> None:
+    reflector = listed(lease("a", 1))
+    assert reflector.on_failure(gone("too old"), 0.0, HALF) == List()
+    assert reflector.on_list([lease("a", 1)], "20", 0.0) == Watch("20")
+    assert reflector.on_failure(gone("too old"), 0.0, HALF) == Wait(0.2, List())
+
+
+def test_a_refused_watch_is_listed_again() -> None:
+    assert listed().on_failure(ApiError(403, "Forbidden", "no"), 0.0, HALF) == Wait(0.1, List())
+
+
+def test_a_busy_server_says_when_to_come_back() -> None:
+    busy = ApiError(429, "TooManyRequests", "", {"retryAfterSeconds": 7})
+    assert listed().on_failure(busy, 0.0, HALF) == Wait(7.0, Watch("10"))
+
+
+NAMES = st.sampled_from("abc")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["put", "remove", "take", "relist", "end"]), NAMES), max_size=40))
+def test_told_changes_always_add_up_to_the_truth(history: list[tuple[str, str]]) -> None:
+    """A reader that applies only what it is told holds what the server holds, and is never told the same thing twice."""
+    reflector = listed(version="0")
+    server: dict[Key, Lease] = {}
+    read: dict[Key, object] = {}
+    step: Step = Watch("0")
+    for version, (action, name) in enumerate([*history, ("take", "a")], 1):
+        key = Key("", name)
+        if action == "put":
+            reflector.on_event(WatchEvent(MODIFIED if key in server else ADDED, lease(name, version)))
+            server[key] = lease(name, version)
+        elif action == "remove" and key in server:
+            del server[key]
+            reflector.on_event(event(DELETED, name, version))
+        elif action == "relist":
+            step = reflector.on_list(server.values(), str(version), 0.0)
+        elif action == "end":
+            step = reflector.on_end(0.0, HALF)
+        elif action == "take":
+            for told in reflector.take():
+                assert read.get(told) != reflector.objects.get(told)
+                read[told] = reflector.objects.get(told)
+            assert {each: obj for each, obj in read.items() if obj is not None} == server
+    assert step == Watch("0") or isinstance(step, Watch | Wait)
