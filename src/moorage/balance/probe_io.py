@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -86,7 +87,7 @@ async def ask(address: Address, settings: HealthSettings) -> Answer:
     except TimeoutError:
         return Answer(False, f"no answer within {settings.timeout:g} s")
     except OSError as error:
-        return Answer(False, error.strerror or str(error))
+        return Answer(False, os.strerror(error.errno) if error.errno else str(error))
     except ValueError:
         return Answer(False, "the answer is not HTTP")
 

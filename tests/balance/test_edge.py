@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from moorage.balance.edge import EXCLUDE_LABEL, edge_table
+from moorage.model.meta import Key, Object
+from moorage.model.reason import Reason
+from moorage.model.service import Service
+from moorage.model.slices import EndpointSlice
+from moorage.model.snapshot import Snapshot
+from moorage.table.types import Backend, ForwardingTable, Frontend, NoBackend, Scope
+from tests.table.objects import TERMINATING, UNREADY, endpoint, ip, node, service, slice_
+
+NODES = [node("node-1", "192.168.0.1", "fd01::1"), node("node-2", "192.168.0.2"), node("node-3", "192.168.0.3")]
+ALL = frozenset({"node-1", "node-2", "node-3"})
+VIP = "198.18.100.1"
+PORT = {"name": "http", "port": 80, "nodePort": 30080}
+
+
+def balanced(*, ingress: tuple[str, ...] = (VIP,), **spec: Any) -> Service:
+    return service("web", type="LoadBalancer", ingress=ingress, **{"ports": [PORT], **spec})
+
+
+def backend(number: int) -> Backend:
+    return Backend(ip(f"192.168.0.{number}"), 30080, f"node-{number}")
+
+
+def table(*objects: Object, healthy: frozenset[str] = ALL, nodes: list[Any] = NODES) -> ForwardingTable:
+    return edge_table(Snapshot.of([*nodes, *objects]), healthy)
+
+
+def only(of: ForwardingTable) -> Frontend:
+    (frontend,) = of.frontends()
+    return frontend
+
+
+def local_slice(*parts: tuple[int, dict[str, Any]]) -> EndpointSlice:
+    endpoints = (endpoint(f"10.244.{number}.1", f"node-{number}", conditions) for number, conditions in parts)
+    return slice_(*endpoints, port_name="http")
+
+
+def test_backends_are_the_node_ports_of_healthy_nodes_and_the_source_is_rewritten() -> None:
+    frontend = only(table(balanced(), healthy=frozenset({"node-1", "node-3", "a stranger"})))
+    assert str(frontend.match) == "198.18.100.1:80/tcp"
+    assert frontend.backends == (backend(1), backend(3))
+    assert (frontend.scope, frontend.masquerade, frontend.port_name) == (Scope.ANYWHERE, True, "http")
+
+
+def test_without_a_healthy_node_connections_are_refused() -> None:
+    frontend = only(table(balanced(), healthy=frozenset()))
+    assert (frontend.backends, frontend.without_backend) == ((), NoBackend.REJECT)
+    assert frontend.reason is Reason.NO_HEALTHY_NODE
+
+
+def test_excluded_nodes_are_never_used() -> None:
+    excluded = node("node-1", "192.168.0.1", labels={EXCLUDE_LABEL: ""})
+    assert only(table(balanced(), nodes=[excluded, NODES[1]])).backends == (backend(2),)
+    assert only(table(balanced(), nodes=[excluded])).reason is Reason.NO_HEALTHY_NODE
+
+
+def test_nodes_that_go_away_are_used_only_when_no_other_is_there() -> None:
+    going = node("node-1", "192.168.0.1", taints=[{"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}])
+    assert only(table(balanced(), nodes=[going, NODES[1]])).backends == (backend(2),)
+    assert only(table(balanced(), nodes=[going])).backends == (backend(1),)
+
+
+def test_policy_local_uses_nodes_with_an_endpoint() -> None:
+    of = balanced(externalTrafficPolicy="Local")
+    slices = local_slice((1, UNREADY), (2, {"ready": True}), (3, TERMINATING))
+    assert only(table(of, slices)).backends == (backend(2),)
+    unhealthy = only(table(of, slices, healthy=frozenset({"node-1", "node-3"})))
+    assert (unhealthy.backends, unhealthy.reason) == ((), Reason.NO_HEALTHY_NODE)
+
+
+def test_policy_local_falls_back_to_terminating_endpoints() -> None:
+    of = balanced(externalTrafficPolicy="Local")
+    assert only(table(of, local_slice((1, UNREADY), (3, TERMINATING)))).backends == (backend(3),)
+
+
+def test_policy_local_without_endpoints() -> None:
+    frontend = only(table(balanced(externalTrafficPolicy="Local"), local_slice((1, UNREADY))))
+    assert (frontend.backends, frontend.reason, frontend.without_backend) == ((), Reason.NO_READY_ENDPOINT, NoBackend.REJECT)
+
+
+def test_policy_local_keeps_a_node_that_goes_away_while_its_endpoint_serves() -> None:
+    going = node("node-1", "192.168.0.1", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
+    of = balanced(externalTrafficPolicy="Local")
+    found = only(table(of, local_slice((1, {"ready": True}), (2, {"ready": True})), nodes=[going, NODES[1]]))
+    assert found.backends == (backend(1), backend(2))
+
+
+def test_each_family_reaches_nodes_of_its_own() -> None:
+    found = {str(each.match): each for each in table(balanced(ingress=(VIP, "2001:db8::1"))).frontends()}
+    assert found["[2001:db8::1]:80/tcp"].backends == (Backend(ip("fd01::1"), 30080, "node-1"),)
+    assert found["198.18.100.1:80/tcp"].backends == (backend(1), backend(2), backend(3))
+
+
+def test_services_without_an_address_of_another_type_or_class_are_not_served() -> None:
+    assert table(balanced(ingress=())) == ForwardingTable()
+    assert table(service("plain", type="NodePort", ingress=(VIP,), ports=[PORT])) == ForwardingTable()
+    other = table(balanced(loadBalancerClass="other.example/lb"))
+    assert (other.services, other.verdicts) == ({}, {Key("default", "web"): Reason.OTHER_CLASS})
+
+
+def test_a_service_of_our_class_is_served() -> None:
+    snapshot = Snapshot.of([*NODES, balanced(loadBalancerClass="moorage.dev/edge")])
+    assert only(edge_table(snapshot, ALL, "moorage.dev/edge")).backends
+
+
+def test_a_port_without_a_node_port_is_said_and_the_others_are_served() -> None:
+    found = table(balanced(ports=[{"name": "bare", "port": 81}, PORT, {"name": "bad", "port": 0}]))
+    assert str(only(found).match) == "198.18.100.1:80/tcp"
+    assert found.verdicts == {Key("default", "web"): Reason.INVALID_OBJECT}
+    assert [note.reason for note in found.notes[Key("default", "web")]] == [Reason.UNSUPPORTED, Reason.INVALID_OBJECT]
+
+
+@pytest.mark.parametrize("field", [{"sessionAffinity": "ClientIP"}, {"loadBalancerSourceRanges": ["192.0.2.0/24"]}])
+def test_what_is_asked_for_and_not_done_is_said(field: dict[str, Any]) -> None:
+    found = table(balanced(**field))
+    assert only(found).backends
+    assert found.verdicts == {Key("default", "web"): Reason.UNSUPPORTED}
+
+
+def test_an_address_of_two_services_belongs_to_the_older() -> None:
+    younger = service("younger", created="2026-02-01T00:00:00Z", type="LoadBalancer", ingress=(VIP,), ports=[PORT])
+    found = table(younger, balanced())
+    assert list(found.services) == [Key("default", "web")]
+    assert found.verdicts == {younger.key: Reason.DUPLICATE_FRONTEND}
+
+
+def test_unchanged_frontends_are_the_same_objects_as_in_the_previous_table() -> None:
+    snapshot = Snapshot.of([*NODES, balanced()])
+    first = edge_table(snapshot, ALL)
+    second = edge_table(snapshot, ALL, previous=first)
+    assert second.services[Key("default", "web")] is first.services[Key("default", "web")]
+    third = edge_table(snapshot, frozenset({"node-1"}), previous=second)
+    assert only(third).backends == (backend(1),)
