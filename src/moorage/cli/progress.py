@@ -27,6 +27,10 @@ class Progress:
             self._status = self._console.status(text)
             self._status.start()
 
+    def note(self, text: str) -> None:
+        """A line of detail below the running step."""
+        self._console.print(f"  [dim]{text}[/dim]")
+
     def finish(self, mark: str = "[green]✓[/green]") -> None:
         """Ends the running step, if there is one."""
         if self._status is not None:

@@ -26,7 +26,8 @@ def up(
 ) -> None:
     """The whole system on this machine: prints how to reach it; Ctrl-C takes all of it away."""
     from moorage.cli.progress import Progress
-    from moorage.run.standalone import UpSettings, detached, foreground
+    from moorage.run.standalone import UpSettings
+    from moorage.run.up_io import detached, foreground
 
     require_root("moorage up")
     settings = UpSettings.checked(instance, nodes, load_balancer, dataplane, port)
@@ -37,7 +38,7 @@ def up(
         _tell(running, output)
         return
     with Progress(output) as progress:
-        asyncio.run(foreground(settings, progress, lambda running: _tell(running, output)))
+        asyncio.run(foreground(settings, progress.step, lambda running: _tell(running, output)))
 
 
 def _tell(running: Running, output: Output) -> None:
@@ -54,7 +55,7 @@ def _tell(running: Running, output: Output) -> None:
 
 def down(instance: InstanceOption = DEFAULT_INSTANCE, output: OutputOption = Output.TEXT) -> None:
     """Ends a standalone system and takes away all that is left of one, also after a crash."""
-    from moorage.run.standalone import end
+    from moorage.run.up_io import end
 
     require_root("moorage down")
     was_running = read_running(instance) is not None

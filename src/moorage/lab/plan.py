@@ -53,12 +53,18 @@ class LabPlan(msgspec.Struct, frozen=True):
     instance: str = "moorage"
     nodes: int = 3
     cluster_cidr: IPv4Network = IPv4Network("10.244.0.0/16")
+    service_cidr: IPv4Network = IPv4Network("10.96.0.0/16")
     load_balancer_range: str = "198.18.100.1-198.18.100.254"
 
     def __post_init__(self) -> None:
         check_instance(self.instance)
         if not 1 <= self.nodes <= MAX_NODES:
             raise UserError(f"a lab has 1 to {MAX_NODES} nodes, not {self.nodes}")
+
+    @property
+    def dns_address(self) -> IPv4Address:
+        """The ClusterIP of cluster DNS: the tenth of the Service range, as kubeadm has it."""
+        return self.service_cidr[10]
 
     @property
     def server(self) -> Machine:

@@ -33,6 +33,11 @@ class Swept(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.namespaces or self.processes or self.files)
 
+    def describe(self) -> str:
+        """For people: what was found."""
+        files = ", files" if self.files else ""
+        return f"{len(self.namespaces)} namespaces, {len(self.processes)} processes{files}" if self else "nothing found"
+
 
 def sweep(instance: str) -> Swept:
     """Removes all that is the instance's; doing it twice changes nothing. Raises HostError where a process does not end."""

@@ -1,0 +1,42 @@
+"""What a standalone cluster starts with, beyond what every API server has: cluster DNS and a pool of addresses."""
+
+from __future__ import annotations
+
+from moorage.model.cluster import Namespace
+from moorage.model.lb import IPAddressPool, IPAddressPoolSpec
+from moorage.model.meta import Object, ObjectMeta
+from moorage.model.service import Service, ServicePort, ServiceSpec
+from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE
+
+SYSTEM_NAMESPACE = "moorage-system"
+
+
+def addons(dns_address: str, pool: str | None) -> tuple[Object, ...]:
+    """In the order in which they must be made. `pool` is a range of load-balancer addresses, None without a load balancer."""
+    dns = Service(
+        api_version="v1",
+        kind="Service",
+        metadata=ObjectMeta(
+            name=DNS_SERVICE,
+            namespace=DNS_NAMESPACE,
+            labels={"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"},
+        ),
+        spec=ServiceSpec(
+            cluster_ip=dns_address,
+            internal_traffic_policy="Local",
+            ports=(
+                ServicePort(name="dns", protocol="UDP", port=53),
+                ServicePort(name="dns-tcp", protocol="TCP", port=53),
+            ),
+        ),
+    )
+    if pool is None:
+        return (dns,)
+    namespace = Namespace(api_version="v1", kind="Namespace", metadata=ObjectMeta(name=SYSTEM_NAMESPACE))
+    default = IPAddressPool(
+        api_version="metallb.io/v1beta1",
+        kind="IPAddressPool",
+        metadata=ObjectMeta(name="default", namespace=SYSTEM_NAMESPACE),
+        spec=IPAddressPoolSpec(addresses=(pool,)),
+    )
+    return (dns, namespace, default)

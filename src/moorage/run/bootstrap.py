@@ -1,0 +1,87 @@
+"""What every cluster has from its first moment: four namespaces, and the Service by which Pods reach the API.
+
+Run at each start of the server: what exists is left as it is, but the `kubernetes` endpoints follow the advertised address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from moorage.model.errors import ApiError
+from moorage.model.kinds import ENDPOINT_SLICES, NAMESPACES, SERVICES, Kind
+from moorage.model.meta import Key
+from moorage.model.net import Family, parse_address
+from moorage.model.ports import DeleteOptions, Resources, WriteOptions
+from moorage.model.slices import MANAGED_BY_LABEL, SERVICE_NAME_LABEL
+from moorage.model.wire import Tree
+
+BOOTSTRAP_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+API_SERVICE = Key("default", "kubernetes")
+API_SERVICE_PORT = 443
+
+_OPTIONS = WriteOptions(manager="moorage-server")
+
+
+def api_service_address(service_cidr: str) -> str:
+    """The first address of the Service range, which the `kubernetes` Service has."""
+    return str(ipaddress.ip_network(service_cidr)[1])
+
+
+async def bootstrap(resources: Resources, service_cidr: str, host: str, port: int) -> None:
+    """`host` and `port` are where Pods reach the API. Raises ApiError where the state does not allow it.
+
+    A host that is no address, or one that only this machine can reach, is no endpoint: the Service then has none.
+    """
+    for name in BOOTSTRAP_NAMESPACES:
+        await _ensure(resources, NAMESPACES, "", {"metadata": {"name": name}})
+    await _ensure(resources, SERVICES, API_SERVICE.namespace, _service(service_cidr, port))
+    address = parse_address(host)
+    if address is None or address.is_loopback or address.is_unspecified:
+        await _remove_slice(resources)
+        return
+    wanted = _slice(host, Family.of(address), port)
+    if not await _ensure(resources, ENDPOINT_SLICES, API_SERVICE.namespace, wanted):
+        await resources.update(ENDPOINT_SLICES, API_SERVICE, wanted, _OPTIONS)
+
+
+async def _ensure(resources: Resources, kind: Kind, namespace: str, tree: Tree) -> bool:
+    """Whether the object was made just now."""
+    try:
+        await resources.create(kind, namespace, tree, _OPTIONS)
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        return False
+    return True
+
+
+async def _remove_slice(resources: Resources) -> None:
+    try:
+        await resources.delete(ENDPOINT_SLICES, API_SERVICE, DeleteOptions())
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+
+
+def _service(service_cidr: str, port: int) -> Tree:
+    return {
+        "metadata": {"name": API_SERVICE.name, "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {
+            "clusterIP": api_service_address(service_cidr),
+            "ports": [{"name": "https", "port": API_SERVICE_PORT, "targetPort": port, "protocol": "TCP"}],
+        },
+    }
+
+
+def _slice(host: str, family: Family, port: int) -> Tree:
+    return {
+        "metadata": {
+            "name": API_SERVICE.name,
+            "namespace": API_SERVICE.namespace,
+            "labels": {SERVICE_NAME_LABEL: API_SERVICE.name, MANAGED_BY_LABEL: "moorage-server"},
+        },
+        "addressType": family.value,
+        "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+    }

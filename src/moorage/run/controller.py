@@ -1,0 +1,43 @@
+"""The controllers in one process: each is a pure function from what the API says to what should be written next."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+import msgspec
+
+from moorage.client.http_io import HttpClient
+from moorage.client.kubeconfig_io import load
+from moorage.client.mirror_io import Mirror, Want
+from moorage.control.endpoint_slices import EndpointSliceController
+from moorage.control.load_balancers import LoadBalancerController
+from moorage.control.loop_io import run_controllers
+from moorage.control.node_health import NodeHealthController
+from moorage.control.schedule import Scheduler
+from moorage.control.types import Controller
+
+
+class ControllerSettings(msgspec.Struct, frozen=True):
+    """`load_balancer` is "edge" or "none". `node_grace` is how long a node may miss its Lease, in seconds (Kubernetes: 40)."""
+
+    kubeconfig: str
+    load_balancer: str = "edge"
+    node_grace: float = 40.0
+
+
+async def run_controller(settings: ControllerSettings) -> None:
+    """Controls until cancelled."""
+    chance = random.Random()  # noqa: S311  names of slices are no secret
+    controllers: tuple[Controller, ...] = (
+        EndpointSliceController(chance),
+        LoadBalancerController(settings.load_balancer),
+        NodeHealthController(settings.node_grace),
+        Scheduler(),
+    )
+    async with HttpClient(load(settings.kubeconfig), user_agent="moorage-controller") as client, asyncio.TaskGroup() as tasks:
+        wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
+        mirror = Mirror(client, [Want(type_) for type_ in wanted])
+        tasks.create_task(mirror.run(), name="mirror")
+        tasks.create_task(run_controllers(controllers, mirror, client, time.time), name="controllers")

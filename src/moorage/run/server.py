@@ -1,0 +1,138 @@
+"""The API server: SQLite, the meaning of the verbs, and HTTPS in front of them.
+
+store -> registry -> bootstrap -> API on TLS sockets
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+from moorage.registry.resources import Registry
+
+from moorage.api.app import make_app
+from moorage.api.auth import TokenAuthenticator, User
+from moorage.api.files_io import write_private
+from moorage.api.pki_io import Pki, ensure_pki
+from moorage.api.serve_io import serve
+from moorage.api.tokens_io import ensure_tokens
+from moorage.model.errors import HostError, UserError
+from moorage.registry.settings import RegistrySettings
+from moorage.run.bootstrap import api_service_address, bootstrap
+from moorage.run.kubeconfig import render_kubeconfig
+from moorage.store.disk_io import open_store
+
+log = structlog.get_logger()
+
+_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+_ADDRESSES = ("127.0.0.1", "::1")
+
+
+class KubeconfigTarget(msgspec.Struct, frozen=True):
+    """A kubeconfig to write. `user` is one of the token file's; an empty `server` means the first address served."""
+
+    user: str
+    server: str
+    path: str
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """`listen` holds HOST:PORT pairs, `listen_fds` inherited sockets that listen already; both are served.
+
+    `advertise` is the HOST:PORT that Pods reach through the Service default/kubernetes, the first address served when empty.
+    `sans` are further names and addresses for the certificate.
+    """
+
+    data_dir: str
+    listen: tuple[str, ...] = ("127.0.0.1:6443",)
+    listen_fds: tuple[int, ...] = ()
+    advertise: str = ""
+    service_cidr: str = "10.96.0.0/16"
+    node_port_range: tuple[int, int] = (30000, 32767)
+    sans: tuple[str, ...] = ()
+    kubeconfigs: tuple[KubeconfigTarget, ...] = ()
+
+
+async def run_server(settings: ServerSettings) -> None:
+    """Serves until cancelled; a kubeconfig appears when what it points to can be used. Raises HostError and UserError."""
+    directory = Path(settings.data_dir)
+    sockets = _open_sockets(settings)
+    first = _address(sockets[0])
+    host, port = _split(settings.advertise) if settings.advertise else first
+    pki = ensure_pki(directory / "pki", _names(settings, host, sockets))
+    users = ensure_tokens(directory)
+    store = await open_store(directory / "moorage.db")
+    try:
+        registry_settings = RegistrySettings(settings.service_cidr, settings.node_port_range)
+        registry = Registry(store, registry_settings, time.time, random.SystemRandom())
+        await bootstrap(registry, settings.service_cidr, host, port)
+        app = make_app(registry, TokenAuthenticator(users), time.time)
+        _write_kubeconfigs(settings, _url(first), pki, users)
+        log.info("serving", addresses=[_url(_address(each)) for each in sockets], revision=store.revision)
+        await serve(app, sockets, pki.certificate, pki.key)
+    finally:
+        await store.close()
+
+
+def _open_sockets(settings: ServerSettings) -> list[socket.socket]:
+    """Listening sockets, the inherited ones last. Connections queue up in them until they are served."""
+    sockets = []
+    for each in settings.listen:
+        host, port = _split(each)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            sockets.append(socket.create_server((host, port), family=family, backlog=1024))
+        except OSError as error:
+            raise HostError(f"cannot listen at {each}: {error}") from error
+    for number in settings.listen_fds:
+        try:
+            sockets.append(socket.socket(fileno=number))
+        except OSError as error:
+            raise HostError(f"file descriptor {number} is no socket: {error}") from error
+    if not sockets:
+        raise UserError("nothing to listen at: give an address or an inherited socket")
+    return sockets
+
+
+def _split(text: str) -> tuple[str, int]:
+    """HOST:PORT, the host of IPv6 in brackets."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UserError(f"{text!r} is no HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _address(listening: socket.socket) -> tuple[str, int]:
+    host, port, *_ = listening.getsockname()
+    return host, port
+
+
+def _url(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+def _names(settings: ServerSettings, advertised: str, sockets: Sequence[socket.socket]) -> list[str]:
+    """Everything the server may be called by its clients."""
+    served = [host for host, _ in map(_address, sockets) if host not in ("0.0.0.0", "::")]
+    service = api_service_address(settings.service_cidr)
+    return list(dict.fromkeys([*_NAMES, *_ADDRESSES, service, advertised, *served, *settings.sans]))
+
+
+def _write_kubeconfigs(settings: ServerSettings, served: str, pki: Pki, users: Mapping[str, User]) -> None:
+    tokens = {user.name: token for token, user in users.items()}
+    for target in settings.kubeconfigs:
+        if target.user not in tokens:
+            raise UserError(f"no user {target.user!r} has a token: there are {', '.join(sorted(tokens))}")
+        text = render_kubeconfig(target.server or served, pki.ca_certificate.read_bytes(), target.user, tokens[target.user])
+        try:
+            path = Path(target.path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_private(path, text.encode())
+        except OSError as error:
+            raise HostError(f"kubeconfig {target.path}: {error}") from error

@@ -1,0 +1,202 @@
+"""`moorage up`: the whole system on one machine. The supervisor builds the lab, starts the roles, and is every node's kubelet.
+
+sweep -> network namespaces -> server -> controller, nodes, edge, kubelets -> add-ons -> everything is ready
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from moorage.client.http_io import HttpClient
+from moorage.client.kubeconfig_io import load
+from moorage.lab.machines_io import build
+from moorage.lab.plan import INTERFACE, LabPlan
+from moorage.lab.sweep_io import sweep
+from moorage.model.cluster import Namespace
+from moorage.model.errors import ApiError, HostError, UserError
+from moorage.model.meta import Key
+from moorage.run.addons import addons
+from moorage.run.lab_node import LabNode
+from moorage.run.power import follow_power
+from moorage.run.roles_io import Role, RoleRunner, log_tail, stop_all
+from moorage.run.state_io import Running, read_running, start_time, write_running
+from moorage.run.vantage_io import Finished, run_at
+
+API_PORT = 6443
+DNS_PORT = 10053
+NODE_GRACE = 3.0
+"""Seconds without a Lease until a node of the lab counts as lost; its kubelet renews it every half second."""
+START_LIMIT = 30.0
+"""Seconds that a part is given to come up."""
+
+LOAD_BALANCERS = ("edge", "none")
+DATAPLANES = ("auto", "nft")
+
+log = structlog.get_logger()
+
+
+class UpSettings(msgspec.Struct, frozen=True):
+    """`port` is that of the API on the host's 127.0.0.1; 0 takes any free one."""
+
+    instance: str = "moorage"
+    nodes: int = 3
+    load_balancer: str = "edge"
+    dataplane: str = "auto"
+    port: int = API_PORT
+
+    @classmethod
+    def checked(cls, instance: str, nodes: int, load_balancer: str, dataplane: str, port: int) -> UpSettings:
+        """Raises UserError that names the option and what it may be."""
+        if load_balancer not in LOAD_BALANCERS:
+            raise UserError(f"--load-balancer is {' or '.join(LOAD_BALANCERS)}, not {load_balancer!r}")
+        if dataplane not in DATAPLANES:
+            raise UserError(f"--dataplane is {' or '.join(DATAPLANES)}, not {dataplane!r}")
+        LabPlan(instance, nodes)
+        return cls(instance, nodes, load_balancer, dataplane, port)
+
+
+class Standalone:
+    """One system, from `start` to `stop`. `step` reports progress."""
+
+    def __init__(self, settings: UpSettings, step: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.plan = LabPlan(settings.instance, settings.nodes)
+        self.nodes: dict[str, LabNode] = {}
+        self._step = step
+        self._state = Path(self.plan.state)
+        self._runners: list[RoleRunner] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stack = AsyncExitStack()
+        self._client: HttpClient | None = None
+        self._port = 0
+
+    @property
+    def client(self) -> HttpClient:
+        """The administrator's, on the host's loopback."""
+        assert self._client is not None, "the system is not started"
+        return self._client
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self._state / "kubeconfig"
+
+    @property
+    def server_url(self) -> str:
+        return f"https://127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        """Raises UserError where one of that name runs, HostError where a part does not come up. Nothing is left then."""
+        if running := read_running(self.settings.instance):
+            raise UserError(f"{self.settings.instance!r} runs already (process {running.pid}): end it with `moorage down`")
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        self._step(f"making {len(self.plan.machines)} machines and a LAN out of network namespaces")
+        sweep(self.settings.instance)
+        (self._state / "logs").mkdir(parents=True)
+        self._state.chmod(0o700)
+        await build(self.plan)
+        self._step("starting the API server")
+        await self._start_server()
+        self._step(f"starting controllers, {self.settings.nodes} node agents and the load balancer")
+        await self._start_others()
+        self._step("waiting until every node is ready")
+        await asyncio.gather(*(each.ready(START_LIMIT) for each in self.nodes.values()))
+        self._tasks.append(asyncio.create_task(follow_power(self.client, self.nodes), name="power"))
+        pid = os.getpid()
+        write_running(self.running(pid, start_time(pid) or 0))
+
+    def running(self, pid: int, started: int) -> Running:
+        settings = self.settings
+        return Running(
+            instance=settings.instance,
+            pid=pid,
+            started=started,
+            nodes=settings.nodes,
+            load_balancer=settings.load_balancer,
+            server=self.server_url,
+            kubeconfig=str(self.kubeconfig),
+        )
+
+    async def _start_server(self) -> None:
+        """The server lives in its own namespace; its door on the host's loopback is opened here and handed down."""
+        door = self._stack.enter_context(_listen(self.settings.port))
+        self._port = door.getsockname()[1]
+        inside = f"https://{self.plan.server.address}:{API_PORT}"
+        arguments = ["server", "--data-dir", str(self._state / "data"), "--listen", f"{self.plan.server.address}:{API_PORT}"]
+        arguments += ["--listen-fd", str(door.fileno()), "--advertise", f"{self.plan.server.address}:{API_PORT}"]
+        arguments += ["--kubeconfig-out", f"admin={self.server_url}={self.kubeconfig}"]
+        for user in ("admin", "node"):
+            arguments += ["--kubeconfig-out", f"{user}={inside}={self._inside(user)}"]
+        await self._run(Role("server", "server", tuple(arguments), (door.fileno(),)))
+        self._client = await self._stack.enter_async_context(await self._reach_api())
+
+    async def _reach_api(self) -> HttpClient:
+        """A client once the server answers. Raises HostError with the end of its log where it does not."""
+        limit = asyncio.get_running_loop().time() + START_LIMIT
+        while asyncio.get_running_loop().time() < limit:
+            if self.kubeconfig.exists():
+                client = HttpClient(load(str(self.kubeconfig)), user_agent="moorage-up")
+                with suppress(ApiError, HostError):
+                    async with HttpClient(load(str(self.kubeconfig)), user_agent="moorage-up") as probe:
+                        await probe.get(Namespace, Key("", "default"))
+                        return client
+            await asyncio.sleep(0.02)
+        raise HostError(
+            f"the API server did not come up within {START_LIMIT:.0f} s; its log ends:\n{log_tail(self.plan, 'server')}"
+        )
+
+    async def _start_others(self) -> None:
+        balancer = self.settings.load_balancer
+        arguments = ("--kubeconfig", str(self._inside("admin")), "--load-balancer", balancer, "--node-grace", str(NODE_GRACE))
+        await self._run(Role("controller", "server", ("controller", *arguments)))
+        if balancer == "edge":
+            arguments = ("--name", "edge", "--kubeconfig", str(self._inside("node")), "--interface", INTERFACE)
+            await self._run(Role("edge", "edge", ("edge", *arguments)))
+        pool = self.plan.load_balancer_range if balancer == "edge" else None
+        for each in addons(str(self.plan.dns_address), pool):
+            await self.client.create(each)
+        for machine in self.plan.node_machines:
+            self.nodes[machine.name] = LabNode(self.plan, machine, self._inside("node"), DNS_PORT)
+        await asyncio.gather(*(each.start() for each in self.nodes.values()))
+
+    async def _run(self, role: Role) -> None:
+        runner = RoleRunner(self.plan, role)
+        self._runners.append(runner)
+        await runner.start()
+
+    def _inside(self, user: str) -> Path:
+        """A kubeconfig for the machines of the lab."""
+        return self._state / f"{user}.kubeconfig"
+
+    async def stop(self) -> None:
+        """Ends every process and takes everything away, however far `start` came."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(each.stop() for each in self.nodes.values()))
+        await stop_all(self._runners)
+        await self._stack.aclose()
+        sweep(self.settings.instance)
+
+    async def run_at(self, vantage: str, command: Sequence[str], timeout: float = 60.0) -> Finished:
+        return await run_at(self.plan, vantage, command, self.client, timeout)
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=512)
+    except OSError as error:
+        raise UserError(f"port {port} of 127.0.0.1 is in use: end what uses it, or choose another with --port") from error
