@@ -110,7 +110,8 @@ class DiskStore(Reads):
                 self._log.commit(writes)
                 self._resolve(batch)
                 self._wake(writes)
-                await self._compact()
+                if writes:
+                    await self._compact()
         self._flushing = None
 
     def _resolve(self, batch: Sequence[_Queued]) -> None:
@@ -145,11 +146,18 @@ async def open_store(path: Path, history: int = DEFAULT_HISTORY, instance: str =
 
     Raises UserError and HostError as `Database.open` and `Database.load` do.
     """
-    loop = asyncio.get_running_loop()
+
+    def load() -> tuple[Database, Log]:
+        database = Database.open(path, instance)
+        try:
+            return database, database.load(history)
+        except BaseException:
+            database.close()
+            raise
+
     writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
     try:
-        database = await loop.run_in_executor(writer, Database.open, path, instance)
-        log = await loop.run_in_executor(writer, database.load, history)
+        database, log = await asyncio.get_running_loop().run_in_executor(writer, load)
     except BaseException:
         writer.shutdown(wait=False)
         raise
