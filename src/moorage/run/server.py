@@ -5,6 +5,7 @@ store -> registry -> bootstrap -> API on TLS sockets
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import time
@@ -60,8 +61,15 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
 async def run_server(settings: ServerSettings) -> None:
     """Serves until cancelled; a kubeconfig appears when what it points to can be used. Raises HostError and UserError."""
+    with contextlib.ExitStack() as listening:
+        sockets = _open_sockets(settings)
+        for each in sockets:
+            listening.enter_context(each)
+        await _serve(settings, sockets)
+
+
+async def _serve(settings: ServerSettings, sockets: Sequence[socket.socket]) -> None:
     directory = Path(settings.data_dir)
-    sockets = _open_sockets(settings)
     first = _address(sockets[0])
     host, port = _split(settings.advertise) if settings.advertise else first
     pki = ensure_pki(directory / "pki", _names(settings, host, sockets))

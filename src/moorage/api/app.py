@@ -1,0 +1,94 @@
+"""The API as an ASGI application: a request -> who asks -> what is named -> whether it is allowed -> the verb -> an answer.
+
+Everything it needs comes in as values; it opens nothing and starts nothing. `serve_io` puts it behind sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from moorage.api import discovery, openapi, routes
+from moorage.api.auth import Authenticator, Authorizer, GroupAuthorizer, forbidden
+from moorage.api.exchange import Request, Response, Stream, json_document, text
+from moorage.api.exchange_io import ClientGone, Message, Receive, Send, request, send_response, send_stream
+from moorage.api.status import failure_response, internal, method_not_allowed, no_such_resource, unauthorized
+from moorage.api.verbs import Verbs, is_watched
+from moorage.model.errors import ApiError, HostError
+from moorage.model.ports import Resources
+
+_HEALTH = ("/healthz", "/livez", "/readyz")
+_OPEN = (*_HEALTH, "/version")
+"""Paths that anybody may read, as a default Kubernetes cluster allows."""
+
+
+class App:
+    """The ASGI application. `stop` ends all watches in good order, so that their connections can be closed."""
+
+    def __init__(
+        self, resources: Resources, authenticator: Authenticator, authorizer: Authorizer, clock: Callable[[], float]
+    ) -> None:
+        self._verbs = Verbs(resources, clock)
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._documents = discovery.documents()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            answer = await self._answer(request(scope, receive))
+        except ClientGone:
+            return
+        except ApiError as error:
+            answer = failure_response(error)
+        except HostError as error:
+            answer = failure_response(internal(str(error)))
+        if isinstance(answer, Stream):
+            await send_stream(answer, receive, send, self._stopping)
+        else:
+            await send_response(answer, send)
+
+    async def _answer(self, asked: Request) -> Response | Stream:
+        if asked.path not in _OPEN:
+            user = self._authenticator.user(asked.header(b"authorization"))
+            if user is None:
+                raise unauthorized()
+            target = routes.find(asked.path)
+            if target is not None:
+                verb = routes.verb(asked.method, target)
+                if verb is None:
+                    raise method_not_allowed()
+                verb = is_watched(asked, verb)
+                if not self._authorizer.allows(user, verb, target):
+                    raise forbidden(user, verb, target)
+                return await self._verbs.answer(verb, asked, target)
+        return self._document(asked)
+
+    def _document(self, asked: Request) -> Response:
+        """What the API says of itself."""
+        path = asked.path.rstrip("/")
+        if path in _HEALTH:
+            response: Response | None = text("ok")
+        elif path in self._documents:
+            response = self._documents[path](asked.header(b"accept"))
+        elif path:
+            response = openapi.answer(path, asked.query)
+        else:
+            response = json_document({"paths": sorted([*self._documents, *_HEALTH, openapi.INDEX])})
+        if response is None:
+            raise no_such_resource()
+        if asked.method != "GET":
+            raise method_not_allowed()
+        return response
+
+
+def make_app(
+    resources: Resources, authenticator: Authenticator, clock: Callable[[], float], authorizer: Authorizer | None = None
+) -> App:
+    """`clock` gives seconds since the epoch. Without an authorizer, users may do what their groups may (`auth.ALLOWED`)."""
+    return App(resources, authenticator, authorizer or GroupAuthorizer(), clock)

@@ -1,0 +1,138 @@
+"""What the API serves: `/api`, `/apis` and below, made from `model.kinds`; aggregated (KEP-3352) where a client asks for it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+
+from moorage.api.exchange import JSON, Response, json_document
+from moorage.api.forms import parse_accept
+from moorage.model.kinds import KINDS, Kind
+from moorage.model.wire import Tree
+
+VERSION: Mapping[str, str] = {
+    "major": "1",
+    "minor": "36",
+    "gitVersion": "v1.36.0+moorage",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": "none",
+    "compiler": "cpython",
+    "platform": "linux",
+}
+"""The API level that is implemented. Clients read `major`, `minor` and `gitVersion`."""
+
+_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_SUBRESOURCE_VERBS: Mapping[str, tuple[str, ...]] = {"status": ("get", "patch", "update"), "binding": ("create",)}
+_SUBRESOURCE_KINDS = {"binding": "Binding"}
+
+_GROUPS: Mapping[str, str] = {kind.group: kind.version for kind in KINDS}
+"""Group -> its one version; the core group is an empty name."""
+
+
+def documents() -> Mapping[str, Callable[[str], Response]]:
+    """Path -> what answers a GET there, given the `Accept` header."""
+    found: dict[str, Callable[[str], Response]] = {
+        "/api": functools.partial(_groups, core=True),
+        "/apis": functools.partial(_groups, core=False),
+        "/version": lambda accept: json_document(VERSION),
+    }
+    for group, version in _GROUPS.items():
+        if group:
+            found[f"/apis/{group}"] = functools.partial(_document, {"kind": "APIGroup", "apiVersion": "v1", **_group(group)})
+        found[_prefix(group, version)] = functools.partial(_document, _resource_list(group, version))
+    return found
+
+
+def _prefix(group: str, version: str) -> str:
+    return f"/apis/{group}/{version}" if group else f"/api/{version}"
+
+
+def _document(document: Tree, accept: str) -> Response:
+    return json_document(document)
+
+
+def _groups(accept: str, core: bool) -> Response:
+    """The groups of one root, in the form that is asked for first."""
+    for each in parse_accept(accept):
+        if each.type == JSON and each.parameters.get("as") == "APIGroupDiscoveryList":
+            version = each.parameters.get("v", "")
+            if version in ("v2", "v2beta1"):
+                content_type = f"{JSON};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+                return Response(200, content_type, json_document(_aggregated(core, version)).body)
+        elif each.type in (JSON, "*/*"):
+            break
+    if core:
+        return json_document({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
+    groups = [_group(group) for group in _GROUPS if group]
+    return json_document({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+
+
+def _group(group: str) -> Tree:
+    version = {"groupVersion": f"{group}/{_GROUPS[group]}", "version": _GROUPS[group]}
+    return {"name": group, "versions": [version], "preferredVersion": version}
+
+
+def _resource_list(group: str, version: str) -> Tree:
+    resources = []
+    for kind in _kinds(group):
+        resources.append(_resource(kind, kind.plural, kind.kind, _VERBS))
+        for sub in kind.subresources:
+            name = _SUBRESOURCE_KINDS.get(sub, kind.kind)
+            resources.append(_resource(kind, f"{kind.plural}/{sub}", name, _SUBRESOURCE_VERBS[sub]))
+    group_version = f"{group}/{version}" if group else version
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
+
+
+def _kinds(group: str) -> list[Kind]:
+    return sorted((kind for kind in KINDS if kind.group == group), key=lambda kind: kind.plural)
+
+
+def _resource(kind: Kind, name: str, kind_name: str, verbs: tuple[str, ...]) -> Tree:
+    resource: Tree = {"name": name, "singularName": "", "namespaced": kind.namespaced, "kind": kind_name, "verbs": verbs}
+    if name == kind.plural:
+        resource["singularName"] = kind.singular
+        if kind.short_names:
+            resource["shortNames"] = kind.short_names
+        if kind.categories:
+            resource["categories"] = kind.categories
+    return resource
+
+
+def _aggregated(core: bool, version: str) -> Tree:
+    items = [
+        {
+            "metadata": {"name": group, "creationTimestamp": None},
+            "versions": [
+                {
+                    "version": _GROUPS[group],
+                    "resources": [_aggregated_resource(kind) for kind in _kinds(group)],
+                    "freshness": "Current",
+                }
+            ],
+        }
+        for group in _GROUPS
+        if (not group) is core
+    ]
+    return {"kind": "APIGroupDiscoveryList", "apiVersion": f"apidiscovery.k8s.io/{version}", "metadata": {}, "items": items}
+
+
+def _aggregated_resource(kind: Kind) -> Tree:
+    return {
+        "resource": kind.plural,
+        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular,
+        "verbs": _VERBS,
+        "shortNames": kind.short_names,
+        "categories": kind.categories,
+        "subresources": [
+            {
+                "subresource": sub,
+                "responseKind": {"group": kind.group, "version": kind.version, "kind": _SUBRESOURCE_KINDS.get(sub, kind.kind)},
+                "verbs": _SUBRESOURCE_VERBS[sub],
+            }
+            for sub in kind.subresources
+        ],
+    }

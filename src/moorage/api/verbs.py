@@ -1,0 +1,174 @@
+"""The verbs of a resource: a request and its target -> calls of `Resources` -> a response."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from moorage.api.bodies import media_type, parse_tree, read_object
+from moorage.api.exchange import JSON, Request, Response, Stream, json_document, warning_headers
+from moorage.api.forms import Form, choose
+from moorage.api.options import check_revision, delete_options, is_watch, list_options, write_options
+from moorage.api.patch.json_patch import apply_json_patch, parse_json_patch
+from moorage.api.patch.merge_patch import apply_merge_patch
+from moorage.api.patch.strategic import apply_strategic_patch
+from moorage.api.routes import Target, Verb
+from moorage.api.shapes import takes_strategic_patch
+from moorage.api.status import success, unsupported_media_type
+from moorage.api.watches import events
+from moorage.manifest.body import Body
+from moorage.model.errors import bad_request
+from moorage.model.kinds import PODS, SERVICES, Kind
+from moorage.model.meta import Object
+from moorage.model.ports import Outcome, Record, Resources, WriteOptions
+from moorage.model.wire import Tree
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+_RETURNED_WHEN_DELETED = (PODS, SERVICES)
+"""Kinds whose finished deletion is answered with the last state of the object; the others with a Status, as upstream does."""
+
+Answer = Response | Stream
+
+
+class Verbs:
+    """`clock` gives seconds since the epoch: for ages in tables and the end of watches."""
+
+    def __init__(self, resources: Resources, clock: Callable[[], float]) -> None:
+        self._resources = resources
+        self._clock = clock
+        self._handlers: dict[Verb, Callable[[Request, Target], Awaitable[Answer]]] = {
+            Verb.GET: self._get,
+            Verb.LIST: self._list,
+            Verb.WATCH: self._watch,
+            Verb.CREATE: self._create,
+            Verb.UPDATE: self._update,
+            Verb.PATCH: self._patch,
+            Verb.DELETE: self._delete,
+            Verb.DELETE_COLLECTION: self._delete_collection,
+        }
+
+    async def answer(self, verb: Verb, request: Request, target: Target) -> Answer:
+        """Raises ApiError."""
+        return await self._handlers[verb](request, target)
+
+    def _form(self, request: Request, kind: Kind) -> Form:
+        return choose(kind, request.header(b"accept"), request.query.get("includeObject", ""), self._clock)
+
+    async def _get(self, request: Request, target: Target) -> Answer:
+        form = self._form(request, target.kind)
+        return Response(200, form.content_type, form.one(self._resources.get(target.kind, target.key)))
+
+    async def _list(self, request: Request, target: Target) -> Answer:
+        form, options = self._form(request, target.kind), list_options(request.query)
+        records, revision = self._resources.list(target.kind, target.namespace, options.labels, options.fields)
+        check_revision(options, revision)
+        return Response(200, form.content_type, form.many(records, revision))
+
+    async def _watch(self, request: Request, target: Target) -> Answer:
+        form, options = self._form(request, target.kind), list_options(request.query)
+        content_type = form.content_type if form.content_type == JSON else f"{form.content_type};stream=watch"
+        return Stream(content_type, events(self._resources, target, options, form, self._clock))
+
+    async def _create(self, request: Request, target: Target) -> Answer:
+        options = write_options(request.query, "Create")
+        form = self._form(request, target.kind)
+        expected = "Binding" if target.subresource == "binding" else target.kind.kind
+        body = await read_object(request, expected)
+        warnings = _duplicates(body, expected, options)
+        outcome = await self._resources.create(
+            target.kind, target.namespace, body.tree, options, target.name, target.subresource
+        )
+        if target.subresource:
+            return json_document(success(), 201)
+        return _written(form, outcome, 201, warnings)
+
+    async def _update(self, request: Request, target: Target) -> Answer:
+        options = write_options(request.query, "Update")
+        form = self._form(request, target.kind)
+        body = await read_object(request, target.kind.kind)
+        warnings = _duplicates(body, target.kind.kind, options)
+        outcome = await self._resources.update(target.kind, target.key, body.tree, options, target.subresource)
+        return _written(form, outcome, 201 if outcome.created else 200, warnings)
+
+    async def _patch(self, request: Request, target: Target) -> Answer:
+        options = write_options(request.query, "Patch")
+        form = self._form(request, target.kind)
+        change = await _read_patch(request, target.kind)
+        outcome = await self._resources.patch(target.kind, target.key, change, options, target.subresource)
+        return _written(form, outcome, 200)
+
+    async def _delete(self, request: Request, target: Target) -> Answer:
+        form = self._form(request, target.kind)
+        options = delete_options(request, await _optional_body(request))
+        outcome = await self._resources.delete(target.kind, target.key, options)
+        if not outcome.deleted or target.kind in _RETURNED_WHEN_DELETED:
+            return _written(form, outcome, 200)
+        kind = target.kind
+        details = {"name": target.name, "group": kind.group, "kind": kind.plural, "uid": _uid(outcome.record)}
+        return json_document(success({name: value for name, value in details.items() if value}))
+
+    async def _delete_collection(self, request: Request, target: Target) -> Answer:
+        form, selected = self._form(request, target.kind), list_options(request.query)
+        options = delete_options(request, await _optional_body(request))
+        records, revision = self._resources.list(target.kind, target.namespace, selected.labels, selected.fields)
+        for record in records:
+            outcome = await self._resources.delete(target.kind, record.key, options)
+            revision = max(revision, outcome.record.revision)
+        return Response(200, form.content_type, form.many(records, revision))
+
+
+def is_watched(request: Request, verb: Verb) -> Verb:
+    """A LIST with `watch=true` is a WATCH."""
+    return Verb.WATCH if verb is Verb.LIST and is_watch(request.query) else verb
+
+
+def _written(form: Form, outcome: Outcome, status: int, warnings: Sequence[str] = ()) -> Response:
+    headers = warning_headers((*warnings, *outcome.warnings))
+    return Response(status, form.content_type, form.one(outcome.record), headers)
+
+
+def _duplicates(body: Body, kind: str, options: WriteOptions) -> tuple[str, ...]:
+    """Warnings for fields that are given twice; refused where the writer asked for Strict."""
+    found = tuple(f'duplicate field "{path}"' for path in body.duplicates)
+    if found and options.field_validation == "Strict":
+        version = str(body.tree.get("apiVersion", "")).rpartition("/")[2]
+        words = ", ".join(found)
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {words}')
+    return found if options.field_validation == "Warn" else ()
+
+
+async def _read_patch(request: Request, kind: Kind) -> Callable[[Tree], Tree]:
+    """The change that the body describes. Raises ApiError 400, 413, 415."""
+    type_ = media_type(request)
+    strategic = (STRATEGIC_PATCH,) if takes_strategic_patch(kind) else ()
+    spoken = (JSON_PATCH, MERGE_PATCH, *strategic)
+    if type_ not in spoken:
+        note = "; server-side apply is not implemented: use client-side apply" if type_ == APPLY_PATCH else ""
+        raise unsupported_media_type(spoken, note)
+    data = await request.read_body()
+    if type_ == JSON_PATCH:
+        return partial(apply_json_patch, operations=parse_json_patch(data))
+    patch = parse_tree(data)
+    if type_ == MERGE_PATCH:
+        return partial(apply_merge_patch, patch=patch)
+    return partial(apply_strategic_patch, patch=patch, type_=kind.type)
+
+
+async def _optional_body(request: Request) -> Tree:
+    """DeleteOptions in the body, or an empty tree."""
+    data = await request.read_body()
+    if not data:
+        return {}
+    if media_type(request) != JSON:
+        raise unsupported_media_type((JSON,))
+    return parse_tree(data)
+
+
+def _uid(record: Record) -> str:
+    return msgspec.json.decode(record.body, type=Object).metadata.uid
