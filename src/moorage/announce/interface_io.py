@@ -94,8 +94,7 @@ class InterfaceAnnouncer:
         indexes = await route.link_lookup(ifname=self._interface)
         if not indexes:
             raise HostError(f"there is no interface {self._interface}; name one that `ip link` shows")
-        messages = [each async for each in await route.link("get", index=indexes[0])]
-        message = messages[0]
+        (message,) = await route.link("get", index=indexes[0])
         mac = bytes.fromhex((message.get_attr("IFLA_ADDRESS") or "").replace(":", ""))
         has_neighbours = len(mac) == 6 and not message["flags"] & (_LOOPBACK | _NO_ARP)
         return _Link(indexes[0], mac if has_neighbours else b"")
