@@ -9,29 +9,29 @@ Source: `linux/netfilter/nfnetlink_conntrack.h`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from moorage.datapath import netlink
-from moorage.datapath.netlink import Message, Reply, attribute, nested
-from moorage.datapath.nft.elements import endpoint_value, flow_key, own_endpoint
+from moorage.datapath.netlink import Message, Reply, attribute, be32, nested
+from moorage.datapath.nft.elements import endpoint_value, flow_key, own_endpoint, protocol_number
 from moorage.model.net import Family, Protocol
 
 _GET, _DELETE = 1, 2
-_TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _FILTER = 1, 2, 3, 25
+_TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _FILTER, _STATUS_MASK = 1, 2, 3, 25, 26
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _IP_SOURCE = {Family.IPV4: 1, Family.IPV6: 3}
 _IP_DESTINATION = {Family.IPV4: 2, Family.IPV6: 4}
 _PROTO_NUMBER, _PROTO_SOURCE_PORT, _PROTO_DESTINATION_PORT = 1, 2, 3
 _FILTER_ORIG_FLAGS, _FILTER_REPLY_FLAGS = 1, 2
-_BY_FRONTEND = 1 << 1 | 1 << 3 | 1 << 5
-"""Compare the destination address, the protocol and the destination port (`ctnetlink` filter flags, Linux 5.8)."""
+_COMPARE_ADDRESS, _COMPARE_PROTOCOL, _COMPARE_PORT = 1 << 1, 1 << 3, 1 << 5
+"""Flags of `CTA_FILTER` (Linux 5.8) for the destination's fields of `CTA_TUPLE_ORIG`."""
 _SEEN_REPLY = 1 << 1
 """`IPS_SEEN_REPLY` of `CTA_STATUS`: packets have come back."""
 
 _NUMBERS = {each.number for each in Protocol}
-_SINGLE_QUERIES = 16
-"""Up to this many frontends are asked for one by one, which the kernel filters; for more, the whole listing is cheaper."""
+_SINGLE_QUERIES = 4
+"""Up to this many UDP frontends are asked for one by one; for more, all UDP flows are listed once."""
 
 
 class Flow(NamedTuple):
@@ -54,13 +54,20 @@ def stale(flow: Flow, moved: Mapping[bytes, frozenset[bytes]]) -> bool:
     return flow.backend not in backends and bool(backends or not untranslated)
 
 
-def queries(family: Family, frontends: Iterable[bytes]) -> list[Message]:
-    """Listings that together hold every flow to these frontends."""
-    keys = list(frontends)
+def queries(family: Family, frontends: Collection[bytes]) -> list[Message]:
+    """Listings that together hold every flow to these frontends that can be stale, filtered by the kernel.
+
+    Each listing makes the kernel walk its whole table (6 ms with 262,144 buckets), so there are few of them. A kernel that
+    does not know a filter lists more, which costs time only.
+    """
+    udp = Protocol.UDP.number
+    datagrams = [key for key in frontends if protocol_number(key) == udp]
+    single = len(datagrams) <= _SINGLE_QUERIES
+    filters = [_by_frontend(family, key) for key in datagrams] if single else [_by_protocol(udp)]
+    unanswered = be32(_STATUS, 0) + be32(_STATUS_MASK, _SEEN_REPLY)
+    filters += [_by_protocol(each) + unanswered for each in sorted({protocol_number(key) for key in frontends} - {udp})]
     what = f"list the tracked flows of {family.value}"
-    if len(keys) > _SINGLE_QUERIES:
-        return [Message(_request(family, _GET, netlink.NLM_F_DUMP, b""), what)]
-    return [Message(_request(family, _GET, netlink.NLM_F_DUMP, _by_frontend(family, key)), what) for key in keys]
+    return [Message(_request(family, _GET, netlink.NLM_F_DUMP, each), what) for each in filters]
 
 
 def deletion(family: Family, flow: Flow) -> Message:
@@ -92,18 +99,19 @@ def _end(tuple_: bytes, address_type: int, port_type: int) -> tuple[bytes, int, 
 
 
 def _by_frontend(family: Family, key: bytes) -> bytes:
-    address, protocol, port = key[:-8], key[-8:-7], key[-4:-2]
-    original = nested(
-        _TUPLE_ORIG,
-        nested(_TUPLE_IP, attribute(_IP_DESTINATION[family], address)),
-        nested(_TUPLE_PROTO, attribute(_PROTO_NUMBER, protocol), attribute(_PROTO_DESTINATION_PORT, port)),
-    )
-    return original + nested(_FILTER, _native32(_FILTER_ORIG_FLAGS, _BY_FRONTEND), _native32(_FILTER_REPLY_FLAGS, 0))
+    destination = nested(_TUPLE_IP, attribute(_IP_DESTINATION[family], key[:-8]))
+    return _filter(_COMPARE_ADDRESS | _COMPARE_PROTOCOL | _COMPARE_PORT, destination, protocol_number(key), key[-4:-2])
 
 
-def _native32(type_: int, value: int) -> bytes:
-    """The filter's flags are the one thing here in host byte order."""
-    return attribute(type_, struct.pack("=I", value))
+def _by_protocol(protocol: int) -> bytes:
+    return _filter(_COMPARE_PROTOCOL, b"", protocol, bytes(2))
+
+
+def _filter(compare: int, address: bytes, protocol: int, port: bytes) -> bytes:
+    """The flags are the one thing here in host byte order."""
+    proto = nested(_TUPLE_PROTO, attribute(_PROTO_NUMBER, bytes([protocol])), attribute(_PROTO_DESTINATION_PORT, port))
+    flags = attribute(_FILTER_ORIG_FLAGS, struct.pack("=I", compare)), attribute(_FILTER_REPLY_FLAGS, bytes(4))
+    return nested(_TUPLE_ORIG, address, proto) + nested(_FILTER, *flags)
 
 
 def _request(family: Family, kind: int, flags: int, body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Forgets tracked flows that contradict the table, in the network namespace of the calling thread."""
+"""Forgets tracked flows that contradict the table."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from moorage.datapath.netlink_io import KernelRefusal, Netlink
 from moorage.model.net import Family
 
 
-def forget_stale(family: Family, moved: Mapping[bytes, frozenset[bytes]]) -> int:
+def forget_stale(kernel: Netlink, family: Family, moved: Mapping[bytes, frozenset[bytes]]) -> int:
     """Deletes the stale flows of these frontends and gives their number. Without frontends it does not ask the kernel.
 
     Raises HostError. A flow that ended meanwhile is no error.
     """
     if not moved:
         return 0
-    with Netlink() as kernel:
-        listings = [kernel.dump(query) for query in queries(family, moved)]
-        found = [flow for listing in listings for flow in read_flows(family, listing) if stale(flow, moved)]
-        refused = kernel.execute([deletion(family, flow) for flow in found])
+    listings = [kernel.dump(query) for query in queries(family, moved)]
+    found = [flow for listing in listings for flow in read_flows(family, listing) if stale(flow, moved)]
+    refused = kernel.execute([deletion(family, flow) for flow in found])
     for message, code in refused:
         if code != errno.ENOENT:
             raise KernelRefusal(message.what, code)

@@ -1,6 +1,5 @@
 """The netfilter netlink socket: sends batches and single requests, reads answers and listings.
 
-A socket is opened for each conversation (microseconds) in the network namespace of the calling thread and closed after it.
 The kernel handles a request inside `sendmsg`, so every answer is queued when the call returns.
 """
 
@@ -11,7 +10,6 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 
 from moorage.datapath import netlink
 from moorage.datapath.netlink import Message, Reply
@@ -38,23 +36,30 @@ class KernelRefusal(HostError):
 
 
 class Netlink:
-    """One conversation. Raises HostError when the socket cannot be had, KernelRefusal when the kernel says no."""
+    """A socket that stays open: closing one makes the kernel wait for everything that was deleted through any of them,
+    15 ms and more (`nft_rcv_nl_event`). Raises HostError when it cannot be had, KernelRefusal when the kernel says no.
+    """
 
-    def __enter__(self) -> Netlink:
+    def __init__(self, opened: socket.socket) -> None:
+        self._socket = opened
+
+    @classmethod
+    def open(cls) -> Netlink:
+        """In the network namespace of the calling thread, for good."""
         try:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+            opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
         except OSError as error:
             raise HostError(f"no netfilter netlink socket: {error.strerror}") from error
         try:
-            self._socket.bind((0, 0))
-            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+            opened.bind((0, 0))
+            opened.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
+            opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         except OSError as error:
-            self._socket.close()
+            opened.close()
             raise HostError(f"the netfilter netlink socket needs CAP_NET_ADMIN: {error.strerror}") from error
-        return self
+        return cls(opened)
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def close(self) -> None:
         self._socket.close()
 
     def transact(self, messages: Sequence[Message]) -> None:
@@ -85,7 +90,10 @@ class Netlink:
         raise HostError(f"could not {request.what}: it kept changing while being read")
 
     def _send(self, messages: Sequence[Message], acknowledge: int | None) -> list[tuple[int, int]]:
-        """Sends all in one datagram, numbered from 1, with an answer to number `acknowledge`. Gives (index, errno) of errors."""
+        """Sends all in one datagram, numbered from 1; number `acknowledge` is answered also when all is well.
+
+        Gives (index, errno) of what was refused.
+        """
         data = bytearray().join(each.data for each in messages)
         position = 0
         for index, each in enumerate(messages):

@@ -31,17 +31,17 @@ _NFT_SECONDS = 30
 class NftDatapath:
     """Implements `datapath.types.Datapath` with one nf_tables table of this name in each family.
 
-    A table of an older layout stays in service until the first `apply`, which puts the new one in its place and fills it.
+    All calls come from one network namespace. A table of an older layout stays in service until the first `apply`, which
+    puts the new one in its place and fills it.
     """
 
     def __init__(self, name: str = "moorage") -> None:
         self._tables = [Table(family, name) for family in Family]
+        self._kernel: Netlink | None = None
         self._ledger: Ledger | None = None
 
     def start(self) -> None:
-        with Netlink() as kernel:
-            missing = [table for table in self._tables if self._layout(kernel, table) is None]
-        _install(missing)
+        _install([table for table in self._tables if self._layout(table) is None])
         self._ledger = None
 
     def apply(self, table: ForwardingTable) -> Applied:
@@ -55,19 +55,24 @@ class NftDatapath:
         return Applied(operations, time.perf_counter() - started)
 
     def remove(self) -> None:
+        for table in self._tables:
+            try:
+                self._netlink().transact([messages.delete_table(table)])
+            except KernelRefusal as refusal:
+                if refusal.errno != errno.ENOENT:
+                    raise
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the kernel and leaves everything in place: traffic goes on."""
         self._ledger = None
-        with Netlink() as kernel:
-            for table in self._tables:
-                try:
-                    kernel.transact([messages.delete_table(table)])
-                except KernelRefusal as refusal:
-                    if refusal.errno != errno.ENOENT:
-                        raise
+        if self._kernel is not None:
+            self._kernel.close()
+            self._kernel = None
 
     def installed(self) -> Mapping[Family, Mapping[str, list[Element]]]:
         """Every element as the kernel has it now. Reads all of it: for tests and diagnosis, not for the path of a change."""
-        with Netlink() as kernel:
-            return {table.family: self._elements(kernel, table) for table in self._tables}
+        return {table.family: self._elements(table) for table in self._tables}
 
     def _apply(self, table: ForwardingTable) -> int:
         ledger = self._ledger or self._read()
@@ -81,35 +86,35 @@ class NftDatapath:
     def _carry_out(self, plan: Plan) -> int:
         """Chains first, by themselves: a packet between two generations must not find an element whose chain is still empty."""
         plans = [(table, plan.families[table.family]) for table in self._tables]
-        with Netlink() as kernel:
-            kernel.transact([each for table, wanted in plans for name in wanted.chains for each in chain_messages(table, name)])
-            kernel.transact([each for table, wanted in plans for each in messages.element_messages(table, wanted.elements)])
-        return sum(forget_stale(table.family, wanted.moved) for table, wanted in plans)
+        kernel = self._netlink()
+        kernel.transact([each for table, wanted in plans for name in wanted.chains for each in chain_messages(table, name)])
+        kernel.transact([each for table, wanted in plans for each in messages.element_messages(table, wanted.elements)])
+        return sum(forget_stale(kernel, table.family, wanted.moved) for table, wanted in plans)
 
     def _read(self) -> Ledger:
         """What is installed. A table that is missing or of another layout is put in place first."""
-        with Netlink() as kernel:
-            wrong = []
-            for table in self._tables:
-                if ruleset.layout(table.family).encode() not in (self._layout(kernel, table) or b""):
-                    wrong.append(table)
-            _install(wrong)
-            return Ledger({table.family: self._installed(kernel, table) for table in self._tables})
+        layouts = {table: self._layout(table) or b"" for table in self._tables}
+        _install([table for table, comment in layouts.items() if ruleset.layout(table.family).encode() not in comment])
+        return Ledger({table.family: self._installed(table) for table in self._tables})
 
-    def _installed(self, kernel: Netlink, table: Table) -> Installed:
-        chains = messages.read_chains(table, kernel.dump(messages.list_chains(table.family)))
-        return take_stock(self._elements(kernel, table), chains)
+    def _installed(self, table: Table) -> Installed:
+        chains = messages.read_chains(table, self._netlink().dump(messages.list_chains(table.family)))
+        return take_stock(self._elements(table), chains)
 
-    @staticmethod
-    def _elements(kernel: Netlink, table: Table) -> dict[str, list[Element]]:
+    def _elements(self, table: Table) -> dict[str, list[Element]]:
+        dump = self._netlink().dump
         try:
-            return {name: messages.read_elements(name, kernel.dump(messages.list_elements(table, name))) for name in MAPS}
+            return {name: messages.read_elements(name, dump(messages.list_elements(table, name))) for name in MAPS}
         except ValueError as error:
             raise HostError(f"the kernel's listing of table {table.name} makes no sense: {error}") from error
 
-    @staticmethod
-    def _layout(kernel: Netlink, table: Table) -> bytes | None:
-        return messages.read_layout(table, kernel.dump(messages.list_tables(table.family)))
+    def _layout(self, table: Table) -> bytes | None:
+        return messages.read_layout(table, self._netlink().dump(messages.list_tables(table.family)))
+
+    def _netlink(self) -> Netlink:
+        if self._kernel is None:
+            self._kernel = Netlink.open()
+        return self._kernel
 
 
 def _install(tables: list[Table]) -> None:
