@@ -28,7 +28,8 @@ bench = typer.Typer(help="The published figures, measured on this machine.", no_
 
 def machine() -> str:
     """What the figures were measured on."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
+    kernel, python = platform.release().split("-")[0], platform.python_version()
+    return f"{platform.machine()}, {os.cpu_count()} cores, Linux {kernel}, Python {python}"
 
 
 @bench.command()

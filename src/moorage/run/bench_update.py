@@ -77,8 +77,7 @@ async def _make_pods(traffic: Traffic) -> None:
 
 async def _client_namespaces(traffic: Traffic) -> list[str]:
     """The network namespace of the client Pod of each node."""
-    pods = await traffic.pods("bench-client")
-    return [traffic.plan.pod_namespace(pod.metadata.namespace, pod.metadata.name, pod.metadata.uid) for pod in pods]
+    return [traffic.pod_namespace(pod) for pod in await traffic.pods("bench-client")]
 
 
 def _service(name: str, port: int) -> Service:

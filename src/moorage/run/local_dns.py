@@ -25,7 +25,7 @@ MANAGER = "node-dns.moorage.dev"
 
 
 def dns_verbs(snapshot: Snapshot, node_name: str, port: int) -> tuple[Verb, ...]:
-    """What to write so that the node's slice is as it should be; nothing when it is, or while the node or the Service is unknown."""
+    """What to write so that the node's slice is right; nothing when it is, or while the node or the Service is unknown."""
     node = snapshot.get(Node, Key("", node_name))
     wanted = dns_slice(node, port) if node else None
     if wanted is None or snapshot.get(Service, Key(DNS_NAMESPACE, DNS_SERVICE)) is None:

@@ -1,4 +1,4 @@
-"""The power switch of the lab's nodes: the annotation `lab.moorage.dev/power: off` on a Node, like any wish, goes through the API."""
+"""The power switch of the lab's nodes is an annotation on the Node, `lab.moorage.dev/power: off`: a wish, told to the API."""
 
 from __future__ import annotations
 

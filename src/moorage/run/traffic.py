@@ -64,6 +64,10 @@ class Traffic:
         """Name and address of every node."""
         return {each.name: str(each.address) for each in self.plan.node_machines}
 
+    def pod_namespace(self, pod: Pod) -> str:
+        """The network namespace of a running Pod."""
+        return self.plan.pod_namespace(pod.metadata.namespace, pod.metadata.name, pod.metadata.uid)
+
     def in_pool(self, address: str) -> bool:
         first, _, last = self.plan.load_balancer_range.partition("-")
         return ipaddress.ip_address(first) <= ipaddress.ip_address(address) <= ipaddress.ip_address(last)
