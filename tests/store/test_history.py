@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from moorage.model.errors import ApiError
@@ -57,13 +59,16 @@ def test_readers_at_the_same_place_share_one_answer_until_the_next_event() -> No
     assert after(history, PODS, 2) == [3, 4]
 
 
-def test_an_answer_is_not_kept_longer_than_its_events() -> None:
-    history = filled(2, "pp")
-    assert after(history, PODS, 1) == [2, 3]
-    history.append(StoreEvent(ADDED, Record(NODES, key("4"), 4, b"{}")))
-    with pytest.raises(ApiError):
-        history.after(PODS, 1)
-    assert after(history, PODS, 2) == [3]
+def test_a_forgotten_event_is_let_go_also_by_the_last_answer() -> None:
+    history = History(2)
+    event = StoreEvent(ADDED, Record(PODS, key("2"), 2, b"{}"))
+    unknown = sys.getrefcount(event)
+    history.append(event)
+    assert after(history, PODS, 1) == [2]
+    assert sys.getrefcount(event) > unknown
+    for revision in (3, 4):
+        history.append(StoreEvent(ADDED, Record(NODES, key("n"), revision, b"{}")))
+    assert sys.getrefcount(event) == unknown
 
 
 def test_a_history_of_nothing_is_refused() -> None:

@@ -71,15 +71,17 @@ def test_compaction_keeps_objects_newer_events_and_what_those_replaced(tmp_path:
         write(database, log, putting("old"), putting("a", "3"), putting("a", "4"), putting("a", "5"))
         write(database, log, putting("b"), removing("b"), putting("a", "8"))
         database.compact(5)
+        database.compact(4)
     assert revisions(path) == [2, 5, 6, 7, 8], "2 is an object, 5 was replaced by the kept 8"
     with opened(path) as (database, log):
         assert told(log.events(PODS, 7)) == [("MODIFIED", "a", "8", "5")]
         with pytest.raises(ApiError, match="too old resource version: 4 \\(5\\)"):
             log.events(PODS, 4)
-        database.compact(4)
         database.compact(7)
     assert revisions(path) == [2, 5, 8], "a deleted object goes with its last event"
-    with opened(path) as (_, log):
+    with opened(path, history=2) as (_, log):
+        with pytest.raises(ApiError, match="too old resource version: 6 \\(7\\)"):
+            log.events(PODS, 6)
         assert log.committed.revision == 8
         assert [each.key.name for each in log.committed.list(PODS)] == ["a", "old"]
 

@@ -85,7 +85,7 @@ class Database:
 
     def commit(self, writes: Sequence[Write]) -> None:
         """Makes all of them durable, or none."""
-        with _errors("write to", self._path), self._transaction():
+        with _errors("write to", self._path), _transaction(self._connection):
             events = (schema.event_values(each) for each in writes if isinstance(each, StoreEvent))
             self._connection.executemany(schema.ADD_EVENT, events)
             for each in writes:
@@ -101,7 +101,7 @@ class Database:
         """
         if upto <= self._horizon:
             return
-        with _errors("compact", self._path), self._transaction():
+        with _errors("compact", self._path), _transaction(self._connection):
             span = {"horizon": self._horizon, "upto": upto}
             self._connection.execute(schema.FORGET_REPLACED, span)
             self._connection.execute(schema.FORGET_DELETED, span)
@@ -111,11 +111,6 @@ class Database:
     def close(self) -> None:
         with _errors("close", self._path):
             self._connection.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with _transaction(self._connection):
-            yield
 
 
 @contextmanager
