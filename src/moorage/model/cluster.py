@@ -38,6 +38,8 @@ class NodeSpec(ApiType, frozen=True):
     provider_id: str = ""
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
+    config_source: Tree | None = None
+    external_id: str = ""
 
 
 class NodeAddress(ApiType, frozen=True):
@@ -58,6 +60,7 @@ class NodeSystemInfo(ApiType, frozen=True):
     kube_proxy_version: str = ""
     operating_system: str = ""
     architecture: str = ""
+    swap: Tree | None = None
 
 
 class NodeStatus(ApiType, frozen=True):
@@ -69,6 +72,12 @@ class NodeStatus(ApiType, frozen=True):
     daemon_endpoints: Tree = {}
     node_info: NodeSystemInfo = NodeSystemInfo()
     images: tuple[Tree, ...] = ()
+    volumes_in_use: tuple[str, ...] = ()
+    volumes_attached: tuple[Tree, ...] = ()
+    config: Tree | None = None
+    runtime_handlers: tuple[Tree, ...] = ()
+    features: Tree | None = None
+    declared_features: tuple[str, ...] = ()
 
 
 class Node(Object, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from moorage.model.meta import Condition, Object
 from moorage.model.wire import ApiType, Tree
 
@@ -76,7 +78,12 @@ class Container(ApiType, frozen=True):
     image_pull_policy: str = ""
     security_context: Tree | None = None
     stdin: bool = False
+    stdin_once: bool = False
     tty: bool = False
+    restart_policy: str | None = None
+    restart_policy_rules: tuple[Tree, ...] = ()
+    resize_policy: tuple[Tree, ...] = ()
+    volume_devices: tuple[Tree, ...] = ()
 
 
 class PodSpec(ApiType, frozen=True):
@@ -107,7 +114,20 @@ class PodSpec(ApiType, frozen=True):
     enable_service_links: bool | None = None
     preemption_policy: str | None = None
     topology_spread_constraints: tuple[Tree, ...] = ()
-    set_hostname_as_fqdn: bool | None = None
+    set_hostname_as_fqdn: bool | None = msgspec.field(default=None, name="setHostnameAsFQDN")
+    service_account: str = ""
+    host_pid: bool = msgspec.field(default=False, name="hostPID")
+    host_ipc: bool = msgspec.field(default=False, name="hostIPC")
+    host_users: bool | None = None
+    share_process_namespace: bool | None = None
+    runtime_class_name: str | None = None
+    overhead: dict[str, Any] = {}
+    ephemeral_containers: tuple[Tree, ...] = ()
+    os: Tree | None = None
+    scheduling_gates: tuple[Tree, ...] = ()
+    resource_claims: tuple[Tree, ...] = ()
+    resources: Tree | None = None
+    hostname_override: str | None = None
 
 
 class PodIP(ApiType, frozen=True):
@@ -126,6 +146,12 @@ class ContainerStatus(ApiType, frozen=True):
     image_id: str = ""
     container_id: str = ""
     started: bool | None = None
+    allocated_resources: dict[str, Any] = {}
+    resources: Tree | None = None
+    volume_mounts: tuple[Tree, ...] = ()
+    user: Tree | None = None
+    allocated_resources_status: tuple[Tree, ...] = ()
+    stop_signal: str | None = None
 
 
 class PodStatus(ApiType, frozen=True):
@@ -142,6 +168,11 @@ class PodStatus(ApiType, frozen=True):
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     qos_class: str = ""
+    nominated_node_name: str = ""
+    ephemeral_container_statuses: tuple[Tree, ...] = ()
+    resize: str = ""
+    resource_claim_statuses: tuple[Tree, ...] = ()
+    extended_resource_claim_status: Tree | None = None
 
 
 class Pod(Object, frozen=True):

@@ -126,11 +126,15 @@ class Store(Protocol):
 
 
 class WriteOptions(msgspec.Struct, frozen=True):
-    """`field_validation` is Strict, Warn or Ignore (KEP-2885); `manager` names the writer (fieldManager)."""
+    """`field_validation` is Strict, Warn or Ignore (KEP-2885); `manager` names the writer (fieldManager).
+
+    `duplicate_fields` are paths that the body gives twice (`manifest.body` finds them); they count as unknown fields do.
+    """
 
     dry_run: bool = False
     field_validation: str = "Warn"
     manager: str = ""
+    duplicate_fields: tuple[str, ...] = ()
 
 
 class DeleteOptions(msgspec.Struct, frozen=True):

@@ -1,0 +1,63 @@
+"""Refusals that several verbs share, in upstream's words, and what becomes of unknown and repeated fields (KEP-2885)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from moorage.manifest.convert import Decoded
+from moorage.model.errors import ApiError, bad_request, conflict, not_found
+from moorage.model.kinds import Kind
+from moorage.model.meta import Key, Object, ObjectMeta
+from moorage.model.ports import WriteOptions
+
+MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def missing(kind: Kind, key: Key) -> ApiError:
+    return not_found(kind.plural, kind.group, key.name)
+
+
+def not_allowed(kind: Kind, name: str, why: str, causes: Sequence[dict[str, str]] = ()) -> ApiError:
+    """403 for what nobody may do, whatever their rights."""
+    details = {"name": name, "group": kind.group, "kind": kind.plural, **({"causes": list(causes)} if causes else {})}
+    return ApiError(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {why}', details)
+
+
+def check_preconditions(kind: Kind, meta: ObjectMeta, uid: str, resource_version: str) -> None:
+    """Raises ApiError 409 where a delete names another incarnation or version than the stored one."""
+    if uid and uid != meta.uid:
+        text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid}"
+        raise conflict(kind.plural, kind.group, meta.name, text)
+    if resource_version and resource_version != meta.resource_version:
+        text = (
+            f"Precondition failed: ResourceVersion in precondition: {resource_version}, "
+            f"ResourceVersion in object meta: {meta.resource_version}"
+        )
+        raise conflict(kind.plural, kind.group, meta.name, text)
+
+
+def check_namespace(kind: Kind, namespace: str, obj: Object) -> None:
+    """Raises ApiError 400 where the body names another namespace than the URL."""
+    if kind.namespaced and obj.metadata.namespace not in ("", namespace):
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+
+
+def check_name(key: Key, obj: Object) -> None:
+    """Raises ApiError 400 where the body of a PUT names another object than the URL."""
+    if obj.metadata.name != key.name:
+        raise bad_request(f"the name of the object ({obj.metadata.name}) does not match the name on the URL ({key.name})")
+
+
+def field_warnings(kind: Kind, decoded: Decoded, options: WriteOptions) -> tuple[str, ...]:
+    """Warnings for unknown and repeated fields; none where they are ignored. Raises ApiError 400 where they are forbidden."""
+    if options.field_validation == "Ignore":
+        return ()
+    found = tuple(
+        f'{what} field "{path}"'
+        for what, paths in (("unknown", decoded.unknown_fields), ("duplicate", options.duplicate_fields))
+        for path in paths
+    )
+    if found and options.field_validation == "Strict":
+        version = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
+        raise bad_request(f"{version}: strict decoding error: {', '.join(found)}")
+    return found
