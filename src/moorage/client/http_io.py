@@ -46,6 +46,7 @@ class HttpClient:
         user_agent: str = "moorage",
         page_size: int = 0,
     ) -> None:
+        self.access = access
         self._connection = Connection(access, socket_factory, user_agent)
         self._page_size = page_size
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from moorage.client.kubeconfig import Access
@@ -16,7 +17,8 @@ REREAD_SECONDS = 60.0
 class Login:
     """A token, a token file (which wins, as in client-go) or a user name and password; nothing for a client certificate."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._access = access
         self._token = access.token
         self._read_at: float | None = None
@@ -24,7 +26,7 @@ class Login:
     def headers(self) -> dict[str, str]:
         """Raises HostError where the token file cannot be read."""
         if self._access.token_file:
-            self._reread(time.monotonic())
+            self._reread(self._clock())
         if self._token:
             return {"Authorization": f"Bearer {self._token}"}
         if self._access.username:

@@ -102,8 +102,13 @@ class Reflector:
         changed = {key: new for key, new in self._arrived.items() if not _same(self.objects.get(key), new)}
         self._arrived = {}
         if changed:
-            merged = {**self.objects, **changed}
-            self.objects = MappingProxyType({key: obj for key, obj in merged.items() if obj is not None})
+            objects = dict(self.objects)
+            for key, new in changed.items():
+                if new is None:
+                    del objects[key]
+                else:
+                    objects[key] = new
+            self.objects = MappingProxyType(objects)
         return frozenset(changed)
 
     def _go(self, now: float) -> List | Watch:
