@@ -35,7 +35,8 @@ class LaunchError(HostError):
 class Wish(msgspec.Struct, frozen=True):
     """What to start. The environment is complete: nothing is inherited. An empty `log` throws the output away.
 
-    `first` gives the command a process namespace, so that its end, or `Process.kill`, ends all it has started.
+    `first` gives the command a process namespace, so that its end, or `Process.kill`, ends all it has started. `inherit` are
+    open descriptors that the command finds under the same numbers.
     """
 
     entry: Entry
@@ -44,6 +45,7 @@ class Wish(msgspec.Struct, frozen=True):
     directory: str = ""
     log: str = ""
     first: bool = False
+    inherit: tuple[int, ...] = ()
 
 
 class Log:
@@ -165,6 +167,7 @@ async def spawn(wish: Wish) -> Process:
         message = await _read_all(status)
     except BaseException:
         process.kill()
+        await process.wait()
         raise
     finally:
         os.close(status)
@@ -182,7 +185,7 @@ def _start(wish: Wish, status: int, output: int | None) -> subprocess.Popen[byte
             stdout=subprocess.DEVNULL if output is None else output,
             stderr=subprocess.DEVNULL if output is None else output,
             env=dict(wish.environment),
-            pass_fds=(status,),
+            pass_fds=(status, *wish.inherit),
             start_new_session=True,
         )
 

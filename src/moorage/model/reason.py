@@ -107,6 +107,8 @@ class Reason(enum.Enum):
     """A probe failed."""
     IMAGE_NOT_RUNNABLE = "ErrImageNeverPull"
     """The image is none that the lab can run; it has no container engine."""
+    NETWORK_FAILED = "FailedCreatePodSandBox"
+    """The Pod's network namespace could not be made; it is tried again."""
     CREATE_CONTAINER_ERROR = "CreateContainerError"
     """The container's process could not be started."""
 
