@@ -96,6 +96,22 @@ def test_a_port_that_the_service_does_not_have_is_refused() -> None:
         assert (verdict.action, verdict.reason, verdict.service) == (Action.REJECT, Reason.NO_SUCH_PORT, Key("default", "web"))
 
 
+def test_an_external_address_that_is_also_a_cluster_ip_stays_inside() -> None:
+    greedy = service("greedy", "10.96.0.5", externalIPs=["10.96.0.6"], ports=[{"port": 443}])
+    owner = service("owner", "10.96.0.6")
+    table = compile_table(Snapshot.of([greedy, owner]), FACTS)
+    packet = Packet(ip(CLIENT), ip("10.96.0.6"), Protocol.TCP, 443)
+    assert trace(table, FACTS, packet).reason is Reason.NOT_FROM_CLUSTER
+
+
+def test_a_node_that_reaches_its_own_endpoint_keeps_its_address() -> None:
+    dns = service("dns", "10.96.0.10", ports=[{"port": 53, "protocol": "UDP"}])
+    endpoints = slice_(endpoint(HOST, "node-1"), of="dns", protocol="UDP", port=10053)
+    table = compile_table(Snapshot.of([dns, endpoints]), FACTS)
+    verdict = trace(table, FACTS, Packet(ip(HOST), ip("10.96.0.10"), Protocol.UDP, 53, local=True))
+    assert [each.source for each in verdict.deliveries] == [Source.KEPT]
+
+
 @pytest.mark.parametrize(("destination", "port"), [(HOST, 22), ("10.244.0.1", 8080), ("198.18.0.5", 80), ("fd00::1", 80)])
 def test_other_traffic_is_left_alone(destination: str, port: int) -> None:
     verdict = go(CLIENT, destination, port)

@@ -7,7 +7,7 @@ The source is always rewritten: a node answers to the edge, which alone can undo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -33,11 +33,15 @@ EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
 class _Target(msgspec.Struct, frozen=True):
-    """A healthy node. The addresses are the first of each family."""
+    """A healthy node at its first InternalIP of one family."""
 
+    address: Address
     name: str
-    addresses: Mapping[Family, Address]
     draining: bool
+
+
+_Targets = Mapping[Family, tuple[_Target, ...]]
+"""Sorted by address, as the backends made from them have to be."""
 
 
 def edge_table(
@@ -51,11 +55,13 @@ def edge_table(
     A frontend without backends refuses, with reason NO_HEALTHY_NODE, or NO_READY_ENDPOINT where `externalTrafficPolicy: Local`
     asks for nodes with an endpoint and there is none. Frontends equal to those in `previous` are the same objects.
     """
-    targets = tuple(_targets(snapshot, healthy))
-    slices = SliceIndex(snapshot.all(EndpointSlice).values())
+    targets = {family: _targets(snapshot, healthy, family) for family in Family}
+    services = snapshot.all(Service)
+    local = any(each.spec.external_traffic_policy == LOCAL for each in services.values())
+    slices = SliceIndex(snapshot.all(EndpointSlice).values() if local else ())
     claims = Claims()
     notes: dict[Key, tuple[TableNote, ...]] = {}
-    for key, service in snapshot.all(Service).items():
+    for key, service in services.items():
         said: list[TableNote] = []
         claims.put(service, tuple(_frontends(service, slices, targets, load_balancer_class, said)))
         notes[key] = tuple(said)
@@ -76,17 +82,18 @@ def _table(claims: Claims, notes: Mapping[Key, tuple[TableNote, ...]], previous:
     return ForwardingTable(services, verdicts, (), everything)
 
 
-def _targets(snapshot: Snapshot, healthy: frozenset[str]) -> Iterator[_Target]:
+def _targets(snapshot: Snapshot, healthy: frozenset[str], family: Family) -> tuple[_Target, ...]:
+    found: dict[Address, _Target] = {}
     for key, node in snapshot.all(Node).items():
         if key.name in healthy and EXCLUDE_LABEL not in node.metadata.labels:
-            addresses: dict[Family, Address] = {}
-            for each in internal_addresses(node):
-                addresses.setdefault(Family.of(each), each)
-            yield _Target(key.name, addresses, draining(node))
+            first = next((each for each in internal_addresses(node) if Family.of(each) is family), None)
+            if first is not None:
+                found.setdefault(first, _Target(first, key.name, draining(node)))
+    return tuple(sorted(found.values(), key=lambda each: int(each.address)))
 
 
 def _frontends(
-    service: Service, slices: SliceIndex, targets: tuple[_Target, ...], load_balancer_class: str, notes: list[TableNote]
+    service: Service, slices: SliceIndex, targets: _Targets, load_balancer_class: str, notes: list[TableNote]
 ) -> Iterator[Frontend]:
     if service.spec.type == LOAD_BALANCER and not serves(service, load_balancer_class):
         asked = service.spec.load_balancer_class
@@ -108,25 +115,21 @@ def _frontends(
 
 
 def _backends(
-    service: Service, port: CheckedPort, family: Family, slices: SliceIndex, targets: tuple[_Target, ...]
+    service: Service, port: CheckedPort, family: Family, slices: SliceIndex, targets: _Targets
 ) -> tuple[tuple[Backend, ...], Reason]:
-    """The nodes to use, sorted by address.
+    """The nodes to use.
 
     Policy Cluster: nodes that are not about to go away, or all if none stays. Policy Local: those with an endpoint that takes
     connections, draining or not, since their endpoints are all there is.
     """
-    reachable = [each for each in targets if family in each.addresses]
+    usable: Sequence[_Target] = targets[family]
     if service.spec.external_traffic_policy == LOCAL:
         chosen = select(candidates(slices.of(service.key), family, port.name, port.protocol))
         if not chosen.backends:
             return (), chosen.reason
         hosts = {each.node for each in chosen.backends}
-        reachable = [each for each in reachable if each.name in hosts]
+        usable = [each for each in usable if each.name in hosts]
     else:
-        reachable = [each for each in reachable if not each.draining] or reachable
-    backends = _sorted(Backend(each.addresses[family], port.node_port, each.name) for each in reachable)
+        usable = [each for each in usable if not each.draining] or usable
+    backends = tuple(Backend(each.address, port.node_port, each.name) for each in usable)
     return backends, Reason.FORWARDED if backends else Reason.NO_HEALTHY_NODE
-
-
-def _sorted(backends: Iterable[Backend]) -> tuple[Backend, ...]:
-    return tuple(sorted(backends))

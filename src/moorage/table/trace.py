@@ -76,44 +76,39 @@ class Verdict(msgspec.Struct, frozen=True):
 def trace(table: ForwardingTable, facts: NodeFacts, packet: Packet) -> Verdict:
     """What the node does with the packet. Its cost grows with the size of the table."""
     match = FrontendAddress(packet.destination, packet.protocol, packet.destination_port)
+    owner = _cluster_ip_of(table, packet.destination)
+    if owner is not None and not _from_inside(table, facts, packet):
+        text = f"{packet.destination} is a ClusterIP of {owner}, and {packet.source} is outside the cluster: dropped"
+        return Verdict(Action.DROP, Reason.NOT_FROM_CLUSTER, (Step(Reason.NOT_FROM_CLUSTER, text),), (), owner)
     found = table.find(match)
-    if found is None:
-        return _without_frontend(table, facts, packet, match)
-    service, frontend = found
+    if found is not None:
+        return _through(facts, packet, *found)
+    if owner is not None:
+        step = Step(Reason.NO_SUCH_PORT, f"{packet.destination} is a ClusterIP of {owner}, which has no such port: {match}")
+        return Verdict(Action.REJECT, Reason.NO_SUCH_PORT, (step,), (), owner)
+    return Verdict(Action.ROUTE, Reason.NOT_A_SERVICE, (Step(Reason.NOT_A_SERVICE, f"{match} is no Service's"),))
+
+
+def _cluster_ip_of(table: ForwardingTable, address: Address) -> Key | None:
+    """The Service whose ClusterIP this is. All ports of it are the Service's; any other address may be somebody's own."""
+    for service, frontends in table.services.items():
+        if any(each.scope is Scope.CLUSTER and each.match.address == address for each in frontends):
+            return service
+    return None
+
+
+def _through(facts: NodeFacts, packet: Packet, service: Key, frontend: Frontend) -> Verdict:
+    """What becomes of a packet that may use the frontend."""
     port = f"port {frontend.port_name} of " if frontend.port_name else ""
-    steps = [Step(Reason.FRONTEND_FOUND, f"{match} is {port}the Service {service}")]
-    if frontend.scope is Scope.CLUSTER and not _from_inside(table, facts, packet):
-        steps.append(_outside(packet))
-        return Verdict(Action.DROP, Reason.NOT_FROM_CLUSTER, tuple(steps), (), service, frontend)
+    steps = [Step(Reason.FRONTEND_FOUND, f"{frontend.match} is {port}the Service {service}")]
     if not frontend.backends:
-        action = Action.DROP if frontend.without_backend is NoBackend.DROP else Action.REJECT
-        word = "dropped" if action is Action.DROP else "refused"
+        action, word = (Action.DROP, "dropped") if frontend.without_backend is NoBackend.DROP else (Action.REJECT, "refused")
         steps.append(Step(frontend.reason, f"there is no backend that node {facts.name} may use: the connection is {word}"))
         return Verdict(action, frontend.reason, tuple(steps), (), service, frontend)
-    deliveries = tuple(Delivery(each, _source(frontend, each, packet)) for each in frontend.backends)
+    deliveries = tuple(Delivery(each, _source(facts, frontend, each, packet)) for each in frontend.backends)
     steps += _source_steps(frontend, deliveries, packet)
     steps.append(Step(Reason.FORWARDED, f"to one of {len(deliveries)}: {_listed(frontend.backends)}"))
     return Verdict(Action.FORWARD, Reason.FORWARDED, tuple(steps), deliveries, service, frontend)
-
-
-def _without_frontend(table: ForwardingTable, facts: NodeFacts, packet: Packet, match: FrontendAddress) -> Verdict:
-    """A ClusterIP belongs to its Service with all its ports; any other address may be somebody's own."""
-    service = next(
-        (
-            key
-            for key, frontends in table.services.items()
-            for each in frontends
-            if each.scope is Scope.CLUSTER and each.match.address == packet.destination
-        ),
-        None,
-    )
-    if service is None:
-        step = Step(Reason.NOT_A_SERVICE, f"{match} is no Service's")
-        return Verdict(Action.ROUTE, Reason.NOT_A_SERVICE, (step,))
-    if not _from_inside(table, facts, packet):
-        return Verdict(Action.DROP, Reason.NOT_FROM_CLUSTER, (_outside(packet),), (), service)
-    step = Step(Reason.NO_SUCH_PORT, f"{packet.destination} is the Service {service}, which has no such port: {match}")
-    return Verdict(Action.REJECT, Reason.NO_SUCH_PORT, (step,), (), service)
 
 
 def _from_inside(table: ForwardingTable, facts: NodeFacts, packet: Packet) -> bool:
@@ -122,14 +117,9 @@ def _from_inside(table: ForwardingTable, facts: NodeFacts, packet: Packet) -> bo
     return any(packet.source.version == each.version and packet.source in each for each in table.cluster_sources)
 
 
-def _outside(packet: Packet) -> Step:
-    return Step(
-        Reason.NOT_FROM_CLUSTER, f"{packet.destination} is a ClusterIP, and {packet.source} is outside the cluster: dropped"
-    )
-
-
-def _source(frontend: Frontend, backend: Backend, packet: Packet) -> Source:
-    hairpin = backend.address == packet.source
+def _source(facts: NodeFacts, frontend: Frontend, backend: Backend, packet: Packet) -> Source:
+    """A node that reaches itself keeps its address: that packet never leaves it."""
+    hairpin = backend.address == packet.source and not packet.local and packet.source not in facts.addresses
     return Source.NODE if frontend.masquerade or hairpin else Source.KEPT
 
 

@@ -22,7 +22,7 @@ class Scope(enum.Enum):
     """From where a frontend may be reached."""
 
     CLUSTER = "cluster"
-    """Only from `NodeFacts.cluster_sources` and the node itself: ClusterIPs."""
+    """Only from `NodeFacts.cluster_sources` and the node itself: ClusterIPs. It holds for the address with all its ports."""
     ANYWHERE = "anywhere"
     """NodePorts, load-balancer and external addresses."""
 
