@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from moorage.client.fake import FakeClient
+from moorage.client.http_io import HttpClient
+from moorage.client.kubeconfig_io import load
 from moorage.model.cluster import Node
 from moorage.model.errors import ApiError
 from moorage.model.meta import Condition, Key, ObjectMeta
 from moorage.model.pods import Container, Pod, PodSpec, PodStatus
 from moorage.model.ports import ADDED, BOOKMARK, DELETED, MODIFIED, Client, WatchEvent
 from moorage.model.slices import EndpointSlice
+from tests.client.embedded import embedded_server
 
 NAMESPACE = "default"
 
@@ -27,7 +32,14 @@ async def fake() -> AsyncIterator[Client]:
     yield FakeClient()
 
 
-@pytest.fixture(params=[pytest.param(fake, id="fake")])
+@asynccontextmanager
+async def embedded() -> AsyncIterator[Client]:
+    with tempfile.TemporaryDirectory() as directory:
+        async with embedded_server(Path(directory)) as kubeconfig, HttpClient(load(kubeconfig)) as client:
+            yield client
+
+
+@pytest.fixture(params=[pytest.param(fake, id="fake"), pytest.param(embedded, id="embedded")])
 def run(request: pytest.FixtureRequest) -> Callable[[Check], None]:
     """Runs one check on a fresh server."""
     opened: Open = request.param

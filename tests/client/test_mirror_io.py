@@ -2,16 +2,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from moorage.client.fake import FakeClient
+from moorage.client.http_io import HttpClient
+from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Contact, Mirror, Want
 from moorage.model.cluster import Node
 from moorage.model.errors import HostError
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
+from moorage.model.snapshot import Changes
+from tests.client.embedded import embedded_server
 
 
 def service(name: str, **labels: str) -> Service:
@@ -209,6 +215,36 @@ def test_a_selection_is_followed_as_a_selection() -> None:
                 break
 
     mirrored(client, story, Want(Service, "default", labels="app=web"))
+
+
+def test_a_restart_of_the_server_is_survived(tmp_path: Path) -> None:
+    """Over HTTP: nothing is lost, nothing is told twice, and what did not change is not told at all."""
+
+    async def play() -> None:
+        async with asyncio.timeout(20), AsyncExitStack() as last:
+            async with AsyncExitStack() as first:
+                access = load(await first.enter_async_context(embedded_server(tmp_path)))
+                client = await last.enter_async_context(HttpClient(access))
+                await client.create(slice_("before"))
+                mirror = Mirror(client, [Want(EndpointSlice, "default")])
+                running = asyncio.create_task(mirror.run())
+                last.callback(running.cancel)
+                snapshot, _ = await mirror.next()
+                assert key("before") in snapshot.all(EndpointSlice)
+            while not mirror.contact.failure:
+                await asyncio.wait([running], timeout=0.01)
+            await last.enter_async_context(embedded_server(tmp_path, access.server.removeprefix("https://")))
+            await client.create(slice_("after"))
+            snapshot, changes = await mirror.next()
+            assert changes == Changes({EndpointSlice: frozenset({key("after")})})
+            assert {key("before"), key("after")} <= set(snapshot.all(EndpointSlice))
+            assert mirror.contact.failure == ""
+
+    asyncio.run(play())
+
+
+def slice_(name: str) -> EndpointSlice:
+    return EndpointSlice(metadata=ObjectMeta(name=name, namespace="default"), address_type="IPv4")
 
 
 def test_a_kind_is_wanted_once() -> None:

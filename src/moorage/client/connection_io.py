@@ -128,5 +128,7 @@ def _mapped(method: str, url: URL) -> Iterator[None]:
         raise HostError(f"{tried}: the server's certificate is not trusted: {error.certificate_error}") from error
     except TimeoutError as error:
         raise HostError(f"{tried}: no answer in time") from error
+    except aiohttp.ClientPayloadError as error:
+        raise HostError(f"{tried}: the connection broke off in the middle of the answer") from error
     except (aiohttp.ClientError, OSError) as error:
         raise HostError(f"{tried}: {error or type(error).__name__}") from error
