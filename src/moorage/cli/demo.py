@@ -80,7 +80,7 @@ def _report(checks: Sequence[Check], output: Output, seconds: float) -> None:
             service = check.service
             console.print(f"\n[bold]{service or 'afterwards'}[/bold]")
         mark = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
-        console.print(f"  {mark} {check.vantage:<12} {check.claim}  [dim]{check.seen}[/dim]")
+        console.print(f"  {mark} {check.vantage:<12} {check.claim}  [dim]{check.seen}[/dim]", soft_wrap=True)
     style = "green" if held == len(checks) else "red"
     console.print(f"\n[{style}]{held} of {len(checks)} checks held[/{style}] in {seconds:.0f} s")
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import typer
+
+Runner = Callable[[Coroutine[Any, Any, None]], None]
 
 KubeconfigOption = Annotated[str, typer.Option(help="how to reach the API server")]
 LogFormatOption = Annotated[str, typer.Option(help="text, json, or auto (text in a terminal)")]
 
 
-def run_role(component: str, role: Coroutine[Any, Any, None], log_format: str = "auto") -> None:
-    """Runs one role on uvloop; SIGTERM and SIGINT cancel it, and it cleans up behind itself."""
-    import uvloop
-
+def run_role(component: str, role: Coroutine[Any, Any, None], log_format: str, runner: Runner = asyncio.run) -> None:
+    """Runs one role; SIGTERM and SIGINT cancel it, and it cleans up behind itself."""
     from moorage.observe.log_io import configure
 
     async def until_signalled() -> None:
@@ -30,7 +30,7 @@ def run_role(component: str, role: Coroutine[Any, Any, None], log_format: str = 
             return
 
     configure(component, format=log_format)
-    uvloop.run(until_signalled())
+    runner(until_signalled())
 
 
 def server(
@@ -43,6 +43,8 @@ def server(
     log_format: LogFormatOption = "auto",
 ) -> None:
     """The API server on SQLite."""
+    import uvloop
+
     from moorage.run.server import KubeconfigTarget, ServerSettings, run_server
 
     targets = tuple(KubeconfigTarget(*each.split("=", 2)) for each in kubeconfig_out)
@@ -54,7 +56,7 @@ def server(
         service_cidr=service_cidr,
         kubeconfigs=targets,
     )
-    run_role("server", run_server(settings), log_format)
+    run_role("server", run_server(settings), log_format, uvloop.run)
 
 
 def controller(

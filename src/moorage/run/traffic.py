@@ -70,7 +70,7 @@ class Traffic:
 
     def in_pool(self, address: str) -> bool:
         first, _, last = self.plan.load_balancer_range.partition("-")
-        return ipaddress.ip_address(first) <= ipaddress.ip_address(address) <= ipaddress.ip_address(last)
+        return ipaddress.IPv4Address(first) <= ipaddress.IPv4Address(address) <= ipaddress.IPv4Address(last)
 
     @asynccontextmanager
     async def client_route_through(self, node: str, address: str) -> AsyncIterator[None]:
