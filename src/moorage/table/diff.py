@@ -6,7 +6,7 @@ Tables of one `Compiler` share the frontends of Services that did not change, so
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import compress, islice
+from itertools import compress
 from operator import is_not
 
 from moorage.model.meta import Key
@@ -27,13 +27,14 @@ def diff(old: ForwardingTable, new: ForwardingTable) -> TableChange:
 def _touched(old: ForwardingTable, new: ForwardingTable) -> Iterable[Key]:
     """Services whose frontends are not the very same tuple in both tables.
 
-    A table made from another one has its Services in the same order, new ones at the end: then two passes in step, without a
-    look-up by key, find the difference. After a deletion the order is another, and every key is looked up.
+    A table made from another one has its Services in the same order, new ones at the end: then passes in step, without a look-up
+    by key, find the difference. After a deletion the order is another, and every key is looked up.
     """
-    if not any(map(is_not, old.services, new.services)):
-        changed = compress(new.services, map(is_not, old.services.values(), new.services.values()))
-        shorter, longer = sorted((old.services, new.services), key=len)
-        return [*changed, *islice(longer, len(shorter), None)]
+    before, after = list(old.services), list(new.services)
+    common = min(len(before), len(after))
+    if before[:common] == after[:common]:
+        changed = compress(after, map(is_not, old.services.values(), new.services.values()))
+        return [*changed, *before[common:], *after[common:]]
     differing = [key for key, frontends in new.services.items() if old.services.get(key) is not frontends]
     return [*differing, *(old.services.keys() - new.services.keys())]
 

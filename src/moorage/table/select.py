@@ -34,7 +34,7 @@ class State(enum.IntEnum):
         return cls.UNREADY
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """One endpoint of a Service port, used or not."""
 
     backend: Backend
