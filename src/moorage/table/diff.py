@@ -27,7 +27,7 @@ def diff(old: ForwardingTable, new: ForwardingTable) -> TableChange:
 def _touched(old: ForwardingTable, new: ForwardingTable) -> Iterable[Key]:
     """Services whose frontends are not the very same tuple in both tables.
 
-    A table made from another one has its Services in the same order, new ones at the end: then passes in step, without a look-up
+    A table made from another one has its Services in the same order, new ones at the end: then passes in step, with no look-up
     by key, find the difference. After a deletion the order is another, and every key is looked up.
     """
     before, after = list(old.services), list(new.services)
