@@ -85,7 +85,9 @@ def _read_yaml(text: str) -> list[Document]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise UserError(f"{where}{error.problem or error.context}") from error
+        started = error.context_mark if error.context and error.problem else None
+        context = f", {error.context} that starts in line {started.line + 1}" if started else ""
+        raise UserError(f"{where}{error.problem or error.context}{context}") from error
     except yaml.reader.ReaderError as error:
         raise UserError(f"character {error.position}: {error.reason}") from error
     except TooMuch as error:
