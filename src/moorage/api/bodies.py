@@ -1,17 +1,16 @@
-"""The body of a write: bytes and their media type -> a tree, bounded in depth. JSON and YAML are spoken, protobuf is not."""
+"""The body of a write: bytes and their media type -> a tree, bounded in depth. JSON and YAML; protobuf for a few kinds."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from moorage.api.exchange import JSON, YAML, Request
+from moorage.api.exchange import JSON, PROTOBUF, YAML, Request
+from moorage.api.protobuf import is_readable, read_protobuf
 from moorage.api.status import unsupported_media_type
 from moorage.manifest.body import Body, read_body
 from moorage.manifest.read import read_documents
 from moorage.model.errors import ApiError, UserError, bad_request
-from moorage.model.wire import Tree
+from moorage.model.meta import Object
 
 MAX_DEPTH = 100
 """Levels of nesting in a body; no API type comes near."""
@@ -24,19 +23,20 @@ def media_type(request: Request) -> str:
     return request.header(b"content-type").partition(";")[0].strip().lower() or JSON
 
 
-async def read_object(request: Request, kind: str) -> Body:
-    """The object in the body of a POST or PUT. `kind` is what is expected, for messages.
+async def read_object(request: Request, type_: type[Object]) -> Body:
+    """The object in the body of a POST or PUT.
 
-    Raises ApiError 400 (no object), 413 (too long), 415 (a media type that is not spoken).
+    Raises ApiError 400 (no object of that type), 413 (too long), 415 (a media type that is not spoken).
     """
-    type_ = media_type(request)
-    if type_ not in (JSON, YAML):
-        raise unsupported_media_type((JSON, YAML))
+    media = media_type(request)
+    spoken = (JSON, YAML, PROTOBUF) if is_readable(type_) else (JSON, YAML)
+    if media not in spoken:
+        raise unsupported_media_type(spoken)
     data = await request.read_body()
     try:
-        return parse(data, type_)
+        return Body(read_protobuf(data, type_)) if media == PROTOBUF else parse(data, media)
     except ApiError as error:
-        what = f"the object provided is unrecognized (must be of type {kind})"
+        what = f"the object provided is unrecognized (must be of type {type_.__name__})"
         raise bad_request(f"{what}: {error.message} ({_summary(data)})") from error
 
 
@@ -56,19 +56,6 @@ def _parse_yaml(data: bytes) -> Body:
     if len(documents) != 1:
         raise bad_request(f"expected one object, found {len(documents)}")
     return Body(documents[0].tree, documents[0].duplicates)
-
-
-def parse_tree(data: bytes) -> Tree:
-    """A JSON object, such as a patch or DeleteOptions. Raises ApiError 400."""
-    try:
-        tree = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise bad_request(f"error decoding the body: {error}") from error
-    if not isinstance(tree, dict):
-        raise bad_request("error decoding the body: it is no JSON object")
-    if too_deep(data, tree):
-        raise bad_request(f"error decoding the body: nested more than {MAX_DEPTH} levels deep")
-    return tree
 
 
 def too_deep(data: bytes, value: Any) -> bool:

@@ -53,10 +53,10 @@ _KINDS = {(kind.group, kind.version, kind.plural): kind for kind in KINDS}
 
 def find(path: str) -> Target | None:
     """The resource that a path names, or None. A trailing slash is forgiven."""
-    parts = path.rstrip("/").split("/")[1:]
-    if parts[0] == "api":
+    _, *parts = path.rstrip("/").split("/")
+    if parts[:1] == ["api"]:
         group, rest = "", parts[1:]
-    elif parts[0] == "apis" and len(parts) > 1:
+    elif parts[:1] == ["apis"] and len(parts) > 1:
         group, rest = parts[1], parts[2:]
     else:
         return None

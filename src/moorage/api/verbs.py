@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import msgspec
 
-from moorage.api.bodies import media_type, parse_tree, read_object
+from moorage.api.bodies import media_type, parse, read_object
 from moorage.api.exchange import JSON, Request, Response, Stream, json_document, warning_headers
 from moorage.api.forms import Form, choose
 from moorage.api.options import check_revision, delete_options, is_watch, list_options, write_options
@@ -19,9 +19,9 @@ from moorage.api.shapes import takes_strategic_patch
 from moorage.api.status import success, unsupported_media_type
 from moorage.api.watches import events
 from moorage.manifest.body import Body
-from moorage.model.errors import bad_request
 from moorage.model.kinds import PODS, SERVICES, Kind
 from moorage.model.meta import Object
+from moorage.model.pods import Binding
 from moorage.model.ports import Outcome, Record, Resources, WriteOptions
 from moorage.model.wire import Tree
 
@@ -78,28 +78,28 @@ class Verbs:
     async def _create(self, request: Request, target: Target) -> Answer:
         options = write_options(request.query, "Create")
         form = self._form(request, target.kind)
-        expected = "Binding" if target.subresource == "binding" else target.kind.kind
-        body = await read_object(request, expected)
-        warnings = _duplicates(body, expected, options)
+        body = await read_object(request, Binding if target.subresource == "binding" else target.kind.type)
+        options = _with_duplicates(options, body)
         outcome = await self._resources.create(
             target.kind, target.namespace, body.tree, options, target.name, target.subresource
         )
         if target.subresource:
             return json_document(success(), 201)
-        return _written(form, outcome, 201, warnings)
+        return _written(form, outcome, 201)
 
     async def _update(self, request: Request, target: Target) -> Answer:
         options = write_options(request.query, "Update")
         form = self._form(request, target.kind)
-        body = await read_object(request, target.kind.kind)
-        warnings = _duplicates(body, target.kind.kind, options)
+        body = await read_object(request, target.kind.type)
+        options = _with_duplicates(options, body)
         outcome = await self._resources.update(target.kind, target.key, body.tree, options, target.subresource)
-        return _written(form, outcome, 201 if outcome.created else 200, warnings)
+        return _written(form, outcome, 201 if outcome.created else 200)
 
     async def _patch(self, request: Request, target: Target) -> Answer:
         options = write_options(request.query, "Patch")
         form = self._form(request, target.kind)
-        change = await _read_patch(request, target.kind)
+        change, duplicates = await _read_patch(request, target.kind)
+        options = msgspec.structs.replace(options, duplicate_fields=duplicates)
         outcome = await self._resources.patch(target.kind, target.key, change, options, target.subresource)
         return _written(form, outcome, 200)
 
@@ -128,23 +128,17 @@ def is_watched(request: Request, verb: Verb) -> Verb:
     return Verb.WATCH if verb is Verb.LIST and is_watch(request.query) else verb
 
 
-def _written(form: Form, outcome: Outcome, status: int, warnings: Sequence[str] = ()) -> Response:
-    headers = warning_headers((*warnings, *outcome.warnings))
-    return Response(status, form.content_type, form.one(outcome.record), headers)
+def _written(form: Form, outcome: Outcome, status: int) -> Response:
+    return Response(status, form.content_type, form.one(outcome.record), warning_headers(outcome.warnings))
 
 
-def _duplicates(body: Body, kind: str, options: WriteOptions) -> tuple[str, ...]:
-    """Warnings for fields that are given twice; refused where the writer asked for Strict."""
-    found = tuple(f'duplicate field "{path}"' for path in body.duplicates)
-    if found and options.field_validation == "Strict":
-        version = str(body.tree.get("apiVersion", "")).rpartition("/")[2]
-        words = ", ".join(found)
-        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {words}')
-    return found if options.field_validation == "Warn" else ()
+def _with_duplicates(options: WriteOptions, body: Body) -> WriteOptions:
+    """Fields that are given twice travel with the options: what they mean depends on `fieldValidation`."""
+    return msgspec.structs.replace(options, duplicate_fields=body.duplicates) if body.duplicates else options
 
 
-async def _read_patch(request: Request, kind: Kind) -> Callable[[Tree], Tree]:
-    """The change that the body describes. Raises ApiError 400, 413, 415."""
+async def _read_patch(request: Request, kind: Kind) -> tuple[Callable[[Tree], Tree], tuple[str, ...]]:
+    """The change that the body describes, and the fields that it gives twice. Raises ApiError 400, 413, 415."""
     type_ = media_type(request)
     strategic = (STRATEGIC_PATCH,) if takes_strategic_patch(kind) else ()
     spoken = (JSON_PATCH, MERGE_PATCH, *strategic)
@@ -153,11 +147,11 @@ async def _read_patch(request: Request, kind: Kind) -> Callable[[Tree], Tree]:
         raise unsupported_media_type(spoken, note)
     data = await request.read_body()
     if type_ == JSON_PATCH:
-        return partial(apply_json_patch, operations=parse_json_patch(data))
-    patch = parse_tree(data)
+        return partial(apply_json_patch, operations=parse_json_patch(data)), ()
+    body = parse(data, JSON)
     if type_ == MERGE_PATCH:
-        return partial(apply_merge_patch, patch=patch)
-    return partial(apply_strategic_patch, patch=patch, type_=kind.type)
+        return partial(apply_merge_patch, patch=body.tree), body.duplicates
+    return partial(apply_strategic_patch, patch=body.tree, type_=kind.type), body.duplicates
 
 
 async def _optional_body(request: Request) -> Tree:
@@ -167,7 +161,7 @@ async def _optional_body(request: Request) -> Tree:
         return {}
     if media_type(request) != JSON:
         raise unsupported_media_type((JSON,))
-    return parse_tree(data)
+    return parse(data, JSON).tree
 
 
 def _uid(record: Record) -> str:
