@@ -68,10 +68,20 @@ def test_a_flow_is_deleted_by_its_original_tuple() -> None:
     assert (type_, original) == (1, conntrack_tuple("10.244.0.9", 4000, "10.96.0.10", 80, 17))
 
 
-def test_few_udp_frontends_are_asked_for_one_by_one_and_other_protocols_once() -> None:
+def test_few_udp_ports_are_asked_for_one_by_one_and_other_protocols_once() -> None:
     udp = [flow_key(packed("10.96.0.10"), 17, port) for port in range(1, 6)]
     tcp = [flow_key(packed("10.96.0.10"), 6, port) for port in range(1, 6)]
     assert len(queries(V4, udp[:4])) == 4
     assert len(queries(V4, udp)) == 1
     assert len(queries(V4, tcp)) == 1
     assert len(queries(V4, [*udp[:2], *tcp])) == 3
+    assert len(queries(V4, [udp[0], flow_key(packed("10.96.0.11"), 17, 1)])) == 1
+    assert queries(V4, []) == []
+
+
+def test_of_connections_only_unanswered_ones_are_listed() -> None:
+    (datagrams, connections) = queries(V4, [TCP_FRONTEND, UDP_FRONTEND])
+    fields = [dict(netlink.attributes(each.data[netlink.HEADER_BYTES :])) for each in (datagrams, connections)]
+    assert sorted(fields[0]) == [1, 25]
+    assert sorted(fields[1]) == [1, 3, 25, 26]
+    assert (fields[1][3], fields[1][26]) == (bytes(4), b"\0\0\0\2")

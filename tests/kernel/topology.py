@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -156,7 +157,8 @@ class Topology:
         return made
 
     def _link_client(self) -> None:
-        self.node.run(lambda: [_write(path, "1") for path in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")])
+        for path in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"):
+            self.node.run(partial(_write, path, "1"))
         _ip(f"link add lan netns {self.node.name} type veth peer name eth0 netns {self.client.name}")
         for namespace, link, mine, other in ((self.node, "lan", NODE, CLIENT), (self.client, "eth0", CLIENT, NODE)):
             _ip(f"-n {namespace.name} addr add {mine[Family.IPV4]}/24 dev {link}")

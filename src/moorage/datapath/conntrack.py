@@ -9,7 +9,7 @@ Source: `linux/netfilter/nfnetlink_conntrack.h`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from moorage.datapath import netlink
@@ -24,14 +24,14 @@ _IP_SOURCE = {Family.IPV4: 1, Family.IPV6: 3}
 _IP_DESTINATION = {Family.IPV4: 2, Family.IPV6: 4}
 _PROTO_NUMBER, _PROTO_SOURCE_PORT, _PROTO_DESTINATION_PORT = 1, 2, 3
 _FILTER_ORIG_FLAGS, _FILTER_REPLY_FLAGS = 1, 2
-_COMPARE_ADDRESS, _COMPARE_PROTOCOL, _COMPARE_PORT = 1 << 1, 1 << 3, 1 << 5
-"""Flags of `CTA_FILTER` (Linux 5.8) for the destination's fields of `CTA_TUPLE_ORIG`."""
+_COMPARE_PROTOCOL, _COMPARE_PORT = 1 << 3, 1 << 5
+"""Flags of `CTA_FILTER` (Linux 5.8) for the protocol and the destination port of `CTA_TUPLE_ORIG`."""
 _SEEN_REPLY = 1 << 1
 """`IPS_SEEN_REPLY` of `CTA_STATUS`: packets have come back."""
 
 _NUMBERS = {each.number for each in Protocol}
 _SINGLE_QUERIES = 4
-"""Up to this many UDP frontends are asked for one by one; for more, all UDP flows are listed once."""
+"""Up to this many UDP ports are asked for one by one; for more, all UDP flows are listed once."""
 
 
 class Flow(NamedTuple):
@@ -54,18 +54,19 @@ def stale(flow: Flow, moved: Mapping[bytes, frozenset[bytes]]) -> bool:
     return flow.backend not in backends and bool(backends or not untranslated)
 
 
-def queries(family: Family, frontends: Collection[bytes]) -> list[Message]:
+def queries(family: Family, frontends: Iterable[bytes]) -> list[Message]:
     """Listings that together hold every flow to these frontends that can be stale, filtered by the kernel.
 
     Each listing makes the kernel walk its whole table (6 ms with 262,144 buckets), so there are few of them. A kernel that
-    does not know a filter lists more, which costs time only.
+    does not know a filter lists more, which costs time only. The filter for addresses is not used: in IPv6 it lists the
+    flows to every other address instead (Linux 6.18).
     """
+    keys = list(frontends)
     udp = Protocol.UDP.number
-    datagrams = [key for key in frontends if protocol_number(key) == udp]
-    single = len(datagrams) <= _SINGLE_QUERIES
-    filters = [_by_frontend(family, key) for key in datagrams] if single else [_by_protocol(udp)]
+    ports = sorted({key[-4:-2] for key in keys if protocol_number(key) == udp})
+    filters = [_to(udp, port) for port in ports] if len(ports) <= _SINGLE_QUERIES else [_to(udp)]
     unanswered = be32(_STATUS, 0) + be32(_STATUS_MASK, _SEEN_REPLY)
-    filters += [_by_protocol(each) + unanswered for each in sorted({protocol_number(key) for key in frontends} - {udp})]
+    filters += [_to(each) + unanswered for each in sorted({protocol_number(key) for key in keys} - {udp})]
     what = f"list the tracked flows of {family.value}"
     return [Message(_request(family, _GET, netlink.NLM_F_DUMP, each), what) for each in filters]
 
@@ -98,20 +99,12 @@ def _end(tuple_: bytes, address_type: int, port_type: int) -> tuple[bytes, int, 
     return address, proto[_PROTO_NUMBER][0], int.from_bytes(proto.get(port_type, b""), "big")
 
 
-def _by_frontend(family: Family, key: bytes) -> bytes:
-    destination = nested(_TUPLE_IP, attribute(_IP_DESTINATION[family], key[:-8]))
-    return _filter(_COMPARE_ADDRESS | _COMPARE_PROTOCOL | _COMPARE_PORT, destination, protocol_number(key), key[-4:-2])
-
-
-def _by_protocol(protocol: int) -> bytes:
-    return _filter(_COMPARE_PROTOCOL, b"", protocol, bytes(2))
-
-
-def _filter(compare: int, address: bytes, protocol: int, port: bytes) -> bytes:
-    """The flags are the one thing here in host byte order."""
-    proto = nested(_TUPLE_PROTO, attribute(_PROTO_NUMBER, bytes([protocol])), attribute(_PROTO_DESTINATION_PORT, port))
+def _to(protocol: int, port: bytes = b"") -> bytes:
+    """The filter for a protocol and, where given, a destination port. Its flags are the one thing in host byte order."""
+    compare = _COMPARE_PROTOCOL | (_COMPARE_PORT if port else 0)
+    proto = attribute(_PROTO_NUMBER, bytes([protocol])), attribute(_PROTO_DESTINATION_PORT, port or bytes(2))
     flags = attribute(_FILTER_ORIG_FLAGS, struct.pack("=I", compare)), attribute(_FILTER_REPLY_FLAGS, bytes(4))
-    return nested(_TUPLE_ORIG, address, proto) + nested(_FILTER, *flags)
+    return nested(_TUPLE_ORIG, nested(_TUPLE_PROTO, *proto)) + nested(_FILTER, *flags)
 
 
 def _request(family: Family, kind: int, flags: int, body: bytes) -> bytes:
