@@ -32,6 +32,7 @@ from moorage.run.forward_io import Forwarder
 from moorage.run.local_dns import dns_verbs
 from moorage.table.compile import Compiler
 from moorage.table.facts import node_facts
+from moorage.table.types import NodeFacts
 
 OFFER_RETRY = 1.0
 """Seconds until a failed write of the DNS slice is tried again."""
@@ -69,14 +70,15 @@ async def run_node(settings: NodeSettings) -> None:
 
 async def _forward(settings: NodeSettings, mirror: Mirror, forwarder: Forwarder, moved: asyncio.Event) -> None:
     """The path of every change: no timer, no poll; a burst becomes one table."""
-    compiler = Compiler()
+    compiler, facts = Compiler(), NodeFacts(settings.name)
     while True:
         try:
             snapshot, changes = await asyncio.wait_for(mirror.next(), forwarder.retry_in)
         except TimeoutError:
             forwarder.retry()
             continue
-        facts = node_facts(settings.name, snapshot, settings.prefixes)
+        if changes.everything or changes.of(Node):
+            facts = node_facts(settings.name, snapshot, settings.prefixes)
         forwarder.apply(compiler.update(snapshot, changes, facts))
         moved.set()
 

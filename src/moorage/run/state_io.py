@@ -39,12 +39,13 @@ def directory(instance: str) -> Path:
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks since boot, or None where no such process is."""
+    """Clock ticks since boot, or None where no such process is, or only its remains (state Z)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return int(stat.rpartition(")")[2].split()[19])
+    state, *fields = stat.rpartition(")")[2].split()
+    return None if state == "Z" else int(fields[18])
 
 
 def write_running(running: Running) -> None:
