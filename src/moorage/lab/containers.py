@@ -57,8 +57,8 @@ class BackOff(msgspec.Struct, frozen=True):
 
 
 class ContainerRun(msgspec.Struct, frozen=True):
-    """`starting` is set from the wish to start until the answer; no start is wished before `start_at`. `delay` is the pause
-    before the next restart. `image` is the one that runs.
+    """`starting` is set from the wish to start until the answer; no start is wished before `start_at`, which is None after an
+    exit until it is known. `delay` is the pause before the next restart. `image` is the one that runs.
     """
 
     state: Waiting | Running | Exited = Waiting()
@@ -67,7 +67,7 @@ class ContainerRun(msgspec.Struct, frozen=True):
     image: str = ""
     started_before: bool = False
     starting: bool = False
-    start_at: float = 0.0
+    start_at: float | None = 0.0
     delay: float = 0.0
     stop: Stop | None = None
     probes: Mapping[ProbeKind, ProbeRun] = {}
@@ -100,7 +100,7 @@ def not_started(run: ContainerRun, waiting: Waiting, now: float, back_off: BackO
 def exited(run: ContainerRun, code: int, now: float) -> ContainerRun:
     since = run.state.since if isinstance(run.state, Running) else now
     end = Exited(code, since, now, reason="Completed" if code == 0 else "Error")
-    return msgspec.structs.replace(run, state=end, starting=False, stop=None, probes={})
+    return msgspec.structs.replace(run, state=end, starting=False, start_at=None, stop=None, probes={})
 
 
 def restarts(policy: str, end: Exited) -> bool:
@@ -136,10 +136,10 @@ def resumed(status: ContainerStatus, now: float) -> ContainerRun:
     before = status.restart_count
     if ended is not None:
         end = Exited(int(ended.get("exitCode", LOST_EXIT_CODE)), now, now, reason=str(ended.get("reason", "")))
-        return ContainerRun(state=end, restarts=before, image=status.image, started_before=True)
+        return ContainerRun(state=end, restarts=before, image=status.image, started_before=True, start_at=None)
     if running is not None:
         end = Exited(LOST_EXIT_CODE, now, now, reason="Unknown", message="the node was switched off or its kubelet ended")
-        return ContainerRun(state=end, restarts=before, image=status.image, started_before=True)
+        return ContainerRun(state=end, restarts=before, image=status.image, started_before=True, start_at=None)
     return ContainerRun(restarts=before, started_before=before > 0 or "terminated" in status.last_state)
 
 

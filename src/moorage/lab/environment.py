@@ -6,7 +6,7 @@ Source: `core/v1` EnvVar and the downward API; `$(VAR)` as in kubelet's `third_p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -102,14 +102,4 @@ def hosts_text(pod: Pod, address: str, cluster_domain: str) -> str:
     lines = ["# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
     lines.append(f"{address}\t{own}")
     lines += [f"{alias.get('ip', '')}\t{' '.join(alias.get('hostnames') or ())}" for alias in pod.spec.host_aliases]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def resolv_text(nameservers: Iterable[str], search: Sequence[str], options: Sequence[str] = ()) -> str:
-    """/etc/resolv.conf (resolv.conf(5))."""
-    lines = [f"nameserver {each}" for each in nameservers]
-    if search:
-        lines.append(f"search {' '.join(search)}")
-    if options:
-        lines.append(f"options {' '.join(options)}")
     return "".join(f"{line}\n" for line in lines)

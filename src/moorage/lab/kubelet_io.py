@@ -23,7 +23,6 @@ from moorage.client.mirror_io import Mirror, Want
 from moorage.client.notes import Notes
 from moorage.client.perform_io import perform
 from moorage.lab.containers import BackOff
-from moorage.lab.environment import resolv_text
 from moorage.lab.lifecycle import Remark
 from moorage.lab.node_object import Host, conditions, is_reported_ready, lease, lease_key, node_object
 from moorage.lab.plan import LabPlan, next_pod_address
@@ -58,7 +57,7 @@ class KubeletSettings(msgspec.Struct, frozen=True):
 
 def without_nameserver(_: Pod) -> str:
     """The resolv.conf of a cluster that has no DNS."""
-    return resolv_text((), ())
+    return "# This cluster has no DNS server.\n"
 
 
 class Kubelet:

@@ -150,13 +150,13 @@ class _Deciding:
             return
         if isinstance(run.state, Waiting) and run.state.reason == Reason.IMAGE_NOT_RUNNABLE.value:
             run = msgspec.structs.replace(run, start_at=self.now)
-        if isinstance(run.state, Exited) and run.start_at < run.state.finished_at:
+        if isinstance(run.state, Exited) and run.start_at is None:
             run = step.waiting_for_restart(run, run.state, self.back_off, self._whose(container.name))
             if isinstance(run.state, Waiting) and run.state.reason == CRASH_LOOP:
                 self._note(
                     Reason.BACK_OFF, f"Back-off restarting failed container {self._in_pod(container.name)}", warning=True
                 )
-        if self.now >= run.start_at:
+        if run.start_at is None or self.now >= run.start_at:
             self.actions.append(Start(container))
             run = step.asked_to_start(run)
         else:
