@@ -100,6 +100,7 @@ def test_a_change_can_be_read() -> None:
         (Element("backends", slot_key(six, 2), backend_value(backend(9, 6))), Element("cluster_sources", bytes(8))),
     )
     assert len(changes) == 4
+    assert str(Element("rejected", KEY[:4] + bytes([58]) + KEY[5:])) == "rejected 10.96.0.10 . 58 . 80"
     assert str(changes).splitlines() == [
         "delete rejected 10.96.0.10 . tcp . 80",
         "delete cluster_ips 10.96.0.1",

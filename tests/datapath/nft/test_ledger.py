@@ -48,6 +48,9 @@ def test_chains_are_prepared_once_and_then_made_as_needed() -> None:
     assert after(one, nine).chains == ("pick-9", "masq-pick-9")
     assert after(one, nine, one).chains == ()
     assert after(table(frontend())).chains == ()
+    many = after(table(frontend(backends=tuple(range(1, 201))))).chains
+    assert len(many) == 2 * 128 + 1
+    assert "pick-200" in many
 
 
 def test_only_services_that_are_other_objects_are_looked_at() -> None:

@@ -21,6 +21,8 @@ _PROTOCOL_AND_PORT = struct.Struct(">B3xH2x")
 _PORT = struct.Struct(">H2x")
 _SLOT = struct.Struct("=I")
 
+_PROTOCOLS = {each.number: each.value.lower() for each in Protocol}
+
 _PICK = "pick-"
 _MASQUERADE_PICK = "masq-pick-"
 
@@ -43,8 +45,7 @@ class Element(NamedTuple):
             return f"{self.map} {_address(self.key)}"
         size = 16 if len(self.key) >= 24 else 4
         number, port = _PROTOCOL_AND_PORT.unpack_from(self.key, size)
-        protocol = next(each.value.lower() for each in Protocol if each.number == number)
-        name = f"{self.map} {_address(self.key[:size])} . {protocol} . {port}"
+        name = f"{self.map} {_address(self.key[:size])} . {_PROTOCOLS.get(number, number)} . {port}"
         if self.map == BACKENDS:
             (slot,) = _SLOT.unpack_from(self.key, size + 8)
             return f"{name} . {slot} : {_address(self.value[:-4])} . {_PORT.unpack_from(self.value, size)[0]}"

@@ -27,6 +27,10 @@ from moorage.model.net import Family, Protocol
 from moorage.table.types import ForwardingTable, Frontend, Scope
 
 
+_MOST_PREPARED = 128
+"""Chains for more backends than this are made when they are needed."""
+
+
 class Installed(msgspec.Struct):
     """What one family's table holds. `strays` are elements that make no sense: somebody else's, to be removed."""
 
@@ -179,7 +183,8 @@ def _chains(entries: Iterable[Entry | None], prepare: bool) -> set[str]:
     """
     used = {(len(each.backends), each.masquerade) for each in entries if each and each.backends}
     if prepare and used:
-        used = {(count, masquerade) for count in range(1, 2 * max(used)[0] + 1) for masquerade in (False, True)}
+        largest = min(2 * max(used)[0], _MOST_PREPARED)
+        used |= {(count, masquerade) for count in range(1, largest + 1) for masquerade in (False, True)}
     return {chain_name(count, False) for count, _ in used} | {chain_name(count, masquerade) for count, masquerade in used}
 
 
