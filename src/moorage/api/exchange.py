@@ -38,10 +38,11 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """An answer without a known end. Each piece is sent at once; the generator is closed when the client goes away."""
+    """An answer without a known end. Each piece is sent at once; `close` is called at the end, whatever it was."""
 
     content_type: str
     pieces: AsyncGenerator[bytes, None]
+    close: Callable[[], None]
 
 
 def text(body: str, status: int = 200) -> Response:

@@ -106,18 +106,23 @@ def _pieces(parts: Sequence[bytes]) -> Iterator[bytes]:
 async def send_stream(stream: Stream, receive: Receive, send: Send, stopping: asyncio.Event) -> None:
     """Sends until the stream ends, the client goes away, or the server stops (which ends the stream in good order)."""
     headers = [(b"content-type", stream.content_type.encode()), (b"cache-control", b"no-cache, private")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    pump = asyncio.create_task(_pump(stream, send))
-    gone = asyncio.create_task(_until_gone(receive))
-    stop = asyncio.create_task(stopping.wait())
+    tasks: list[asyncio.Task[object]] = []
     try:
-        await asyncio.wait({pump, gone, stop}, return_when=asyncio.FIRST_COMPLETED)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        tasks += (
+            asyncio.create_task(_pump(stream, send)),
+            asyncio.create_task(_until_gone(receive)),
+            asyncio.create_task(stopping.wait()),
+        )
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (pump, gone, stop):
+        for task in tasks:
             task.cancel()
-        results = await asyncio.gather(pump, gone, stop, return_exceptions=True)
-    if isinstance(results[0], Exception):
-        raise results[0]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        stream.close()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -17,7 +17,7 @@ from moorage.api.patch.strategic import apply_strategic_patch
 from moorage.api.routes import Target, Verb
 from moorage.api.shapes import takes_strategic_patch
 from moorage.api.status import success, unsupported_media_type
-from moorage.api.watches import events
+from moorage.api.watches import open_watch
 from moorage.manifest.body import Body
 from moorage.model.kinds import PODS, SERVICES, Kind
 from moorage.model.meta import Object
@@ -72,8 +72,7 @@ class Verbs:
 
     async def _watch(self, request: Request, target: Target) -> Answer:
         form, options = self._form(request, target.kind), list_options(request.query)
-        content_type = form.content_type if form.content_type == JSON else f"{form.content_type};stream=watch"
-        return Stream(content_type, events(self._resources, target, options, form, self._clock))
+        return open_watch(self._resources, target, options, form, self._clock)
 
     async def _create(self, request: Request, target: Target) -> Answer:
         options = write_options(request.query, "Create")

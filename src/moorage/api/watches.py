@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
+from moorage.api.exchange import JSON, Stream
 from moorage.api.forms import INITIAL_EVENTS_END, Form
 from moorage.api.options import ListOptions, check_revision
 from moorage.api.routes import Target
 from moorage.api.status import failure
 from moorage.model.errors import ApiError
-from moorage.model.ports import ADDED, BOOKMARK, Record, Resources
+from moorage.model.ports import ADDED, BOOKMARK, Record, Resources, Subscription
 
 BOOKMARK_PERIOD = 60.0
 """Seconds without an event after which a client that asked for bookmarks gets one."""
@@ -23,40 +25,67 @@ _BATCH = 64
 """How many objects of the initial state are sent at once."""
 
 
-async def events(
-    resources: Resources, target: Target, options: ListOptions, form: Form, clock: Callable[[], float]
-) -> AsyncGenerator[bytes, None]:
-    """The initial state as ADDED events where it is asked for, then every change, until the time is over.
+def open_watch(resources: Resources, target: Target, options: ListOptions, form: Form, clock: Callable[[], float]) -> Stream:
+    """Subscribes at once; the stream gives the initial state where it is asked for, then every change, until the time is over.
 
-    An error ends the stream as an ERROR event that carries a Status: 410 where the asked-for revision is no longer kept, or
-    where this client fell so far behind that events were dropped.
+    Raises ApiError 400 for what cannot be watched. A revision that is no longer kept (410) or not reached yet (504) is an
+    ERROR event that ends the stream, and so is falling so far behind that events were dropped, as upstream does it.
     """
-    deadline = clock() + (options.timeout or DEFAULT_TIMEOUT)
-    subscription = None
+    content_type = form.content_type if form.content_type == JSON else f"{form.content_type};stream=watch"
     try:
-        records: Sequence[Record] = ()
-        since = options.since
-        if options.initial_events or (options.initial_events is None and since is None):
-            records, since = resources.list(target.kind, target.namespace, options.labels, options.fields)
-            check_revision(options, since)
-        elif since is None:
-            _, since = resources.list(target.kind, target.namespace, options.labels, options.fields)
-        subscription = resources.watch(target.kind, target.namespace, since, options.labels, options.fields)
-        for batch in _initial(records, form):
+        started = _start(resources, target, options)
+    except ApiError as error:
+        if error.code not in (410, 504):
+            raise
+        return Stream(content_type, _only(_error_line(error)), lambda: None)
+    deadline = clock() + (options.timeout or DEFAULT_TIMEOUT)
+    return Stream(content_type, _events(started, options, form, lambda: deadline - clock()), started.subscription.close)
+
+
+class _Started(NamedTuple):
+    """The initial state, the revision it is the state of, and everything after that."""
+
+    records: Sequence[Record]
+    since: int
+    subscription: Subscription
+
+
+def _start(resources: Resources, target: Target, options: ListOptions) -> _Started:
+    records: Sequence[Record] = ()
+    since = options.since
+    if options.initial_events or (options.initial_events is None and since is None):
+        records, since = resources.list(target.kind, target.namespace, options.labels, options.fields)
+        check_revision(options, since)
+    elif since is None:
+        _, since = resources.list(target.kind, target.namespace, options.labels, options.fields)
+    return _Started(records, since, resources.watch(target.kind, target.namespace, since, options.labels, options.fields))
+
+
+async def _events(
+    started: _Started, options: ListOptions, form: Form, left: Callable[[], float]
+) -> AsyncGenerator[bytes, None]:
+    subscription = started.subscription
+    try:
+        for batch in _initial(started.records, form):
             yield batch
         if options.initial_events and options.bookmarks:
-            yield line(BOOKMARK, form.bookmark(since, INITIAL_EVENTS_END))
-        while (left := deadline - clock()) > 0:
-            changes = await subscription.next(min(left, BOOKMARK_PERIOD))
+            yield line(BOOKMARK, form.bookmark(started.since, INITIAL_EVENTS_END))
+        while (seconds := left()) > 0:
+            changes = await subscription.next(min(seconds, BOOKMARK_PERIOD))
             if changes:
                 yield b"".join(line(each.type, form.in_event(each.record)) for each in changes)
             elif options.bookmarks:
                 yield line(BOOKMARK, form.bookmark(subscription.revision, {}))
     except ApiError as error:
-        yield line("ERROR", msgspec.json.encode(failure(error)))
-    finally:
-        if subscription is not None:
-            subscription.close()
+        yield _error_line(error)
+
+
+async def _only(piece: bytes) -> AsyncGenerator[bytes, None]:
+    yield piece
+
+
+def _error_line(error: ApiError) -> bytes:
+    return line("ERROR", msgspec.json.encode(failure(error)))
 
 
 def _initial(records: Sequence[Record], form: Form) -> Iterator[bytes]:
