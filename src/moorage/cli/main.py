@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from moorage.cli import bench, demo, kubectl, roles, standalone
+from moorage.cli import bench, demo, kubectl, questions, roles, standalone
 from moorage.cli.output import fail
 from moorage.model.errors import ApiError, HostError, UserError
 
@@ -14,7 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (standalone, demo, kubectl, bench, roles):
+for part in (standalone, demo, kubectl, questions, bench, roles):
     part.register(app)
 
 

@@ -14,13 +14,13 @@ import ipaddress
 import time
 
 import msgspec
-from moorage.dns.serve_io import serve_dns
 
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Mirror, Want
 from moorage.client.perform_io import perform
 from moorage.datapath.nft.datapath_io import NftDatapath
+from moorage.dns.serve_io import serve_dns
 from moorage.model.cluster import Node
 from moorage.model.net import Prefix
 from moorage.model.ports import Client

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 import structlog
-from moorage.registry.resources import Registry
 
 from moorage.api.app import make_app
 from moorage.api.auth import TokenAuthenticator, User
@@ -23,6 +22,7 @@ from moorage.api.pki_io import Pki, ensure_pki
 from moorage.api.serve_io import serve
 from moorage.api.tokens_io import ensure_tokens
 from moorage.model.errors import HostError, UserError
+from moorage.registry.resources import Registry
 from moorage.registry.settings import RegistrySettings
 from moorage.run.bootstrap import api_service_address, bootstrap
 from moorage.run.kubeconfig import render_kubeconfig

@@ -1,0 +1,93 @@
+"""`moorage explain` and `moorage trace`: why a Service works or not, and where one packet goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from moorage.cli.output import InstanceOption, Output, OutputOption, console, print_json
+from moorage.run.state_io import DEFAULT_INSTANCE, require_running
+
+if TYPE_CHECKING:
+    from moorage.model.ports import Client
+
+T = TypeVar("T")
+
+KubeconfigOption = Annotated[str, typer.Option(help="which cluster to ask; default: the running standalone system")]
+CidrOption = Annotated[list[str], typer.Option(help="Pod network; default: those of the Nodes; may be repeated")]
+
+explain = typer.Typer(help="Why something works, or why not, hop by hop.", no_args_is_help=True)
+
+
+def _ask(kubeconfig: str, instance: str, question: Callable[[Client], Awaitable[T]]) -> T:
+    from moorage.client.http_io import HttpClient
+    from moorage.client.kubeconfig_io import load
+
+    async def asked() -> T:
+        async with HttpClient(load(kubeconfig or require_running(instance).kubeconfig), user_agent="moorage") as client:
+            return await question(client)
+
+    return asyncio.run(asked())
+
+
+@explain.command("service")
+def service(
+    name: Annotated[str, typer.Argument(metavar="[NAMESPACE/]NAME")],
+    kubeconfig: KubeconfigOption = "",
+    cluster_cidr: CidrOption = [],  # noqa: B006
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Why a Service works, or why not: from the object to the packets of each node. Exit status 1 when it does not."""
+    from moorage.run.questions import ask_explain, prefixes
+
+    cidrs = prefixes(cluster_cidr)
+    explanation = _ask(kubeconfig, instance, lambda client: ask_explain(client, name, cidrs))
+    if output is Output.JSON:
+        print_json(explanation)
+    else:
+        marks = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "·"}
+        for each in explanation.findings:
+            reason = f" [dim]{each.reason.value}[/dim]" if each.reason else ""
+            console.print(f"{marks[each.ok]} {each.hop:<15} {each.text}{reason}", soft_wrap=True)
+            if each.advice:
+                console.print(f"  {'':<15} -> {each.advice}", soft_wrap=True)
+        console.print("it works" if explanation.works else "[red]it does not work[/red]")
+    if not explanation.works:
+        raise SystemExit(1)
+
+
+def trace(
+    source: Annotated[str, typer.Option("--from", help="pod/[NAMESPACE/]NAME, node/NAME, or an address outside")],
+    target: Annotated[
+        str, typer.Option("--to", help="ADDRESS:PORT or SERVICE[.NAMESPACE]:PORT, with /udp where it is not TCP")
+    ],
+    at: Annotated[str, typer.Option(help="node at which a packet from outside arrives")] = "",
+    kubeconfig: KubeconfigOption = "",
+    cluster_cidr: CidrOption = [],  # noqa: B006
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """One packet through the table of a node, every decision with its reason. Exit status 1 when it is refused or dropped."""
+    from moorage.run.questions import ask_trace, parse_target, prefixes
+    from moorage.table.trace import Action
+
+    wanted, cidrs = parse_target(target), prefixes(cluster_cidr)
+    node, verdict = _ask(kubeconfig, instance, lambda client: ask_trace(client, source, wanted, at, cidrs))
+    if output is Output.JSON:
+        print_json({"node": node, "verdict": verdict})
+    else:
+        console.print(f"on {node}:")
+        for step in verdict.steps:
+            console.print(f"  {step.text} [dim]{step.reason.value}[/dim]", soft_wrap=True)
+        console.print(f"[bold]{verdict.action.value}[/bold] [dim]{verdict.reason.value}[/dim]")
+    if verdict.action in (Action.REJECT, Action.DROP):
+        raise SystemExit(1)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(explain, name="explain")
+    app.command()(trace)

@@ -1,0 +1,179 @@
+"""A Snapshot and the name of a Service -> why it works, or why not, hop by hop: from the object to the packets of each node.
+
+Service -> address -> selector and Pods -> EndpointSlices -> load-balancer address -> frontends of each node
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from moorage.model.cluster import Event, Node
+from moorage.model.meta import Key, is_true
+from moorage.model.net import Prefix
+from moorage.model.pods import Pod
+from moorage.model.reason import Reason
+from moorage.model.selectors import match_labels
+from moorage.model.service import EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, Service
+from moorage.model.slices import EndpointSlice
+from moorage.model.snapshot import Snapshot
+from moorage.table.compile import compile_table
+from moorage.table.facts import node_facts
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One hop. `ok` None is a remark: neither good nor bad. `advice` says what to do about a bad one."""
+
+    ok: bool | None
+    hop: str
+    text: str
+    reason: Reason | None = None
+    advice: str = ""
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """`works` is whether no hop is bad."""
+
+    service: str
+    works: bool
+    findings: tuple[Finding, ...]
+
+
+def explain_service(snapshot: Snapshot, key: Key, cluster_cidrs: tuple[Prefix, ...] = ()) -> Explanation:
+    """Reads Services, Pods, EndpointSlices, Nodes and Events of the snapshot."""
+    service = snapshot.get(Service, key)
+    if service is None:
+        namesakes = [str(each) for each in snapshot.all(Service) if each.name == key.name]
+        advice = f"there is {', '.join(namesakes)}" if namesakes else "create it, or check the name and the namespace"
+        return Explanation(str(key), False, (Finding(False, "Service", f"there is no Service {key}", None, advice),))
+    findings = (
+        *_address(service),
+        *_pods(snapshot, service),
+        *_slices(snapshot, service),
+        *_load_balancer(snapshot, service),
+        *_nodes(snapshot, service, cluster_cidrs),
+    )
+    return Explanation(str(key), all(each.ok is not False for each in findings), findings)
+
+
+def _address(service: Service) -> Iterator[Finding]:
+    spec = service.spec
+    ports = ", ".join(
+        f"{each.port}/{each.protocol or 'TCP'}" + (f" (node port {each.node_port})" if each.node_port else "")
+        for each in spec.ports
+    )
+    if spec.type == EXTERNAL_NAME:
+        yield Finding(
+            None, "Service", f"an alias of {spec.external_name}: DNS answers, nothing is forwarded", Reason.EXTERNAL_NAME
+        )
+    elif spec.cluster_ip == HEADLESS:
+        yield Finding(None, "Service", "headless: DNS answers with the Pods' own addresses", Reason.HEADLESS)
+    elif spec.cluster_ip:
+        yield Finding(True, "Service", f"{spec.type} {spec.cluster_ip}, ports {ports}")
+    else:
+        yield Finding(False, "Service", "has no ClusterIP", Reason.INVALID_OBJECT, "the API server gives one: is it ours?")
+
+
+def _pods(snapshot: Snapshot, service: Service) -> Iterator[Finding]:
+    selector, namespace = service.spec.selector, service.metadata.namespace
+    if service.spec.type == EXTERNAL_NAME:
+        return
+    words = ",".join(f"{key}={value}" for key, value in selector.items())
+    if not selector:
+        yield Finding(None, "Pods", "there is no selector: somebody else must write its EndpointSlices")
+        return
+    here = [pod for key, pod in snapshot.all(Pod).items() if key.namespace == namespace]
+    pods = [pod for pod in here if match_labels(selector, pod.metadata.labels)]
+    ready = [pod for pod in pods if is_true(pod.status.conditions, "Ready") and pod.metadata.deletion_timestamp is None]
+    if not pods:
+        advice = _nearest_labels(here, selector) or f"run Pods with these labels in the namespace {namespace}"
+        yield Finding(False, "Pods", f"no Pod has the labels {words}", Reason.NO_READY_ENDPOINT, advice)
+        return
+    yield Finding(
+        bool(ready),
+        "Pods",
+        f"{len(ready)} of {len(pods)} Pods with {words} are ready",
+        None if ready else Reason.NO_READY_ENDPOINT,
+    )
+    for pod in pods:
+        if pod not in ready:
+            yield Finding(None, "Pods", f"{pod.metadata.name} is not ready: {_why_not_ready(pod)}", Reason.ENDPOINT_NOT_READY)
+
+
+def _nearest_labels(pods: Iterable[Pod], selector: dict[str, str]) -> str:
+    """The commonest mistake: a Pod that has the key, with another value."""
+    for key, value in selector.items():
+        other = sorted({pod.metadata.labels[key] for pod in pods if pod.metadata.labels.get(key, value) != value})
+        if other:
+            return f"Pods here have {key}={', '.join(other[:3])}: is the selector right?"
+    return ""
+
+
+def _why_not_ready(pod: Pod) -> str:
+    if pod.metadata.deletion_timestamp is not None:
+        return "it is being deleted"
+    if not pod.spec.node_name:
+        return "it has no node yet"
+    for status in pod.status.container_statuses:
+        waiting = status.state.get("waiting")
+        if waiting:
+            return f"container {status.name} waits: {waiting.get('reason', '')} {waiting.get('message', '')}".rstrip()
+        if not status.ready:
+            return f"container {status.name} does not pass its readiness probe"
+    return f"its phase is {pod.status.phase or 'unknown'}"
+
+
+def _slices(snapshot: Snapshot, service: Service) -> Iterator[Finding]:
+    if service.spec.type == EXTERNAL_NAME:
+        return
+    slices = [
+        each
+        for key, each in snapshot.all(EndpointSlice).items()
+        if key.namespace == service.metadata.namespace and each.service_name == service.metadata.name
+    ]
+    endpoints = [endpoint for each in slices for endpoint in each.endpoints]
+    ready = sum(endpoint.ready for endpoint in endpoints)
+    if not slices:
+        advice = "is the controller running?" if service.spec.selector else "write one: the Service has no selector"
+        yield Finding(False, "EndpointSlices", "there is none", Reason.NO_READY_ENDPOINT, advice)
+        return
+    reason = None if ready else Reason.NO_READY_ENDPOINT
+    yield Finding(bool(ready), "EndpointSlices", f"{len(slices)} with {ready} of {len(endpoints)} endpoints ready", reason)
+
+
+def _load_balancer(snapshot: Snapshot, service: Service) -> Iterator[Finding]:
+    if service.spec.type != LOAD_BALANCER:
+        return
+    addresses = [each.ip or each.hostname for each in service.status.load_balancer.ingress]
+    if addresses:
+        yield Finding(True, "LoadBalancer", f"address {', '.join(addresses)}", Reason.IP_ALLOCATED)
+        return
+    said = [
+        event
+        for event in snapshot.all(Event).values()
+        if event.involved_object.uid == service.metadata.uid and event.type == "Warning"
+    ]
+    last = max(said, key=lambda event: event.last_timestamp or "", default=None)
+    text = f"the address is pending: {last.message}" if last else "the address is pending"
+    reason = next((each for each in Reason if last is not None and each.value == last.reason), None)
+    yield Finding(False, "LoadBalancer", text, reason)
+
+
+def _nodes(snapshot: Snapshot, service: Service, cluster_cidrs: tuple[Prefix, ...]) -> Iterator[Finding]:
+    """What each node's table makes of the Service; the same compiler that the node agents run."""
+    for name in sorted(key.name for key in snapshot.all(Node)):
+        node = snapshot.all(Node)[Key("", name)]
+        table = compile_table(snapshot, node_facts(name, snapshot, cluster_cidrs))
+        hop = f"node {name}"
+        if not is_true(node.status.conditions, "Ready"):
+            yield Finding(False, hop, "the node is not ready", Reason.NODE_NOT_READY, "its Pods are left out until it is")
+        for note in table.notes.get(service.key, ()):
+            yield Finding(None if note.reason in _REMARKS else False, hop, note.message, note.reason)
+        frontends = table.services.get(service.key, ())
+        for each in frontends:
+            text = f"{each.match} goes to {len(each.backends)} backends" if each.backends else f"{each.match} has no backend"
+            yield Finding(bool(each.backends), hop, text, each.reason)
+
+
+_REMARKS = (Reason.HEADLESS, Reason.EXTERNAL_NAME, Reason.OTHER_PROXY, Reason.UNSUPPORTED)
