@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from moorage.datapath.nft.datapath_io import NftDatapath
+from moorage.datapath.nft.ruleset import WORDS
 from moorage.model.meta import Key
 from moorage.model.net import Address, Family, Prefix, Protocol
 from moorage.table.types import Backend, ForwardingTable, Frontend, FrontendAddress, NoBackend, Scope
@@ -115,6 +117,16 @@ def test_a_backend_reaches_itself(topology: Topology, datapath: NftDatapath, fam
     """Hairpin: the answer would not pass the node again if the source were the backend's own."""
     install(topology, datapath, *cluster(family, (2,)))
     assert topology.backends[0].ask(VIP[family], 80, kind).split()[:2] == ["b2", str(NODE[family])]
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_packet_whose_slot_has_just_gone_takes_the_first(topology: Topology, datapath: NftDatapath, family: Family) -> None:
+    """What a packet meets that has read "three backends" when two of them go: the state is made by hand here."""
+    install(topology, datapath, *node_port(family, (2, 3, 4)))
+    gone = ", ".join(f"{NODE[family]} . tcp . {NODE_PORT} . {slot}" for slot in (1, 2))
+    command = f"delete element {WORDS[family]} moorage backends {{ {gone} }}"
+    topology.node.run(lambda: subprocess.run(["nft", command], check=True))
+    assert {topology.client.ask(NODE[family], NODE_PORT).split()[0] for _ in range(20)} == {"b2"}
 
 
 @pytest.mark.parametrize("family", Family)

@@ -15,8 +15,8 @@ def test_a_chain_and_its_two_rules() -> None:
     made = chain_messages(TABLE, "pick-3")
     assert [each.data[4] for each in made] == [3, 6, 6]
     assert {each.what for each in made} == {"add chain pick-3 (IPv4)"}
-    assert made[1].data != made[2].data
-    assert chain_messages(TABLE, "pick-1")[1] == chain_messages(TABLE, "pick-1")[2]._replace(what="add chain pick-1 (IPv4)")
+    assert b"backends\0" in made[1].data
+    assert b"first-slot\0" in made[2].data
 
 
 def test_masquerading_goes_on_to_the_same_pick() -> None:
@@ -38,4 +38,4 @@ def test_whoever_changes_these_rules_raises_the_layout_number() -> None:
         for name in ("pick-3", "masq-pick-3")
         for each in chain_messages(Table(family, "moorage"), name)
     ]
-    assert hashlib.sha256(b"".join(made)).hexdigest()[:16] == "287a0600399965fd"
+    assert hashlib.sha256(b"".join(made)).hexdigest()[:16] == "87eba5de88ed82e6"

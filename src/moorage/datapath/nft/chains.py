@@ -1,7 +1,7 @@
 """The chains that pick a backend among N, as netlink messages: the only rules that appear while an agent runs.
 
     chain pick-N        dnat to daddr . l4proto . dport . (random mod N) in @backends
-                        dnat to daddr . l4proto . dport . 0 in @backends
+                        go to first-slot: the same with slot 0
     chain masq-pick-N   set the mark for masquerading, go to pick-N
 
 A random slot of N is an exact uniform choice. The second rule serves a packet that has read the number of backends just
@@ -19,7 +19,7 @@ from moorage.datapath import netlink
 from moorage.datapath.netlink import Message, attribute, be32, nested, text
 from moorage.datapath.nft.elements import chain_meaning, chain_name
 from moorage.datapath.nft.messages import Table, request, verdict
-from moorage.datapath.nft.ruleset import BACKENDS, MASQUERADE_MARK
+from moorage.datapath.nft.ruleset import BACKENDS, FIRST_SLOT, MASQUERADE_MARK
 from moorage.model.net import Family
 
 _NEWCHAIN, _NEWRULE = 3, 6
@@ -42,7 +42,7 @@ def chain_messages(table: Table, name: str) -> list[Message]:
     if meaning is None:
         raise ValueError(f"{name} is no pick chain")
     count, masquerade = meaning
-    rules = [_masquerade_rule(count)] if masquerade else [_pick_rule(table.family, count), _pick_rule(table.family, 1)]
+    rules = [_masquerade_rule(count)] if masquerade else [_pick_rule(table.family, count), (_goto(FIRST_SLOT),)]
     body = text(_CHAIN_TABLE, table.name) + text(_CHAIN_NAME, name)
     what = f"add chain {name} ({table.family.value})"
     new = Message(request(table, _NEWCHAIN, netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, body), what)
@@ -74,8 +74,12 @@ def _masquerade_rule(count: int) -> tuple[bytes, ...]:
         _expression("meta", be32(1, _FIRST), be32(2, _META_MARK)),
         _expression("bitwise", be32(1, _FIRST), be32(2, _FIRST), be32(3, 4), nested(4, mask), nested(5, bit)),
         _expression("meta", be32(2, _META_MARK), be32(3, _FIRST)),
-        _expression("immediate", be32(1, _VERDICT_REGISTER), nested(2, verdict(chain_name(count, False)))),
+        _goto(chain_name(count, False)),
     )
+
+
+def _goto(chain: str) -> bytes:
+    return _expression("immediate", be32(1, _VERDICT_REGISTER), nested(2, verdict(chain)))
 
 
 def _payload(register: int, base: int, offset: int, length: int) -> bytes:

@@ -30,6 +30,9 @@ CLUSTER_IPS = "cluster_ips"
 CLUSTER_SOURCES = "cluster_sources"
 """Interval set: source addresses that count as inside. What the node itself sends is inside without being listed."""
 
+FIRST_SLOT = "first-slot"
+"""Chain: what a packet does whose slot has just gone (see `chains`)."""
+
 MASQUERADE_MARK = 0x4000
 """The one bit of the packet mark that this program sets, and clears again in postrouting. kube-proxy uses the same one."""
 
@@ -77,6 +80,9 @@ def _body(family: Family) -> str:
     }}
     chain services {{
         {frontend} vmap @{FRONTENDS}
+    }}
+    chain {FIRST_SLOT} {{
+        dnat {ip} to {frontend} . numgen random mod 1 map @{BACKENDS}
     }}
     chain services-prerouting {{
         type nat hook prerouting priority dstnat; policy accept;
