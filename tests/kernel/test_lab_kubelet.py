@@ -345,8 +345,13 @@ def test_a_node_registers_renews_its_lease_and_speaks_up_when_it_is_declared_los
 def test_a_node_that_is_switched_off_and_on_starts_its_pods_again(plan: LabPlan) -> None:
     async def story() -> None:
         async with running(plan) as cluster:
-            pod = await cluster.create("a")
-            await cluster.ready("a")
+            for name in ("gone", "a"):
+                await cluster.create(name)
+                await cluster.ready(name)
+            pod = await cluster.pod("a")
+            await cluster.client.delete(Pod, Key("default", "gone"))
+            await cluster.gone("gone")
+            assert pod.status.pod_ip == "10.244.1.3"
             namespace = plan.pod_namespace("default", "a", pod.metadata.uid)
             await cluster.kubelets["node-1"].power_off()
             assert not netns_io.exists(namespace)
@@ -355,8 +360,13 @@ def test_a_node_that_is_switched_off_and_on_starts_its_pods_again(plan: LabPlan)
             task = asyncio.create_task(cluster.kubelets["node-1"].run())
             again = await cluster.until("a", lambda pod: pod.status.container_statuses[0].restart_count == 1)
             assert again.status.container_statuses[0].last_state["terminated"]["exitCode"] == 255
-            await cluster.ready("a")
-            assert cluster.kubelets["node-1"].pods == (Key("default", "a"),)
+            await cluster.create("b")
+            await cluster.ready("a", "b")
+            assert ((await cluster.pod("a")).status.pod_ip, (await cluster.pod("b")).status.pod_ip) == (
+                "10.244.1.3",
+                "10.244.1.4",
+            )
+            assert cluster.kubelets["node-1"].pods == (Key("default", "a"), Key("default", "b"))
             assert not task.done()
 
     asyncio.run(story())

@@ -31,6 +31,15 @@ def test_a_network_that_cannot_be_made_is_tried_again() -> None:
     assert driven.go(driven.now + 1.0) == ["attach"]
 
 
+def test_what_the_lab_leaves_out_is_said_once() -> None:
+    driven = Driven(make_pod(Container(name="web", image="moorage/echo", volume_mounts=({"name": "data"},))))
+    assert driven.go() == ["attach"]
+    assert [each.reason for each in driven.said] == [Reason.UNSUPPORTED]
+    driven.run = pod_run.not_attached(driven.run, driven.now)
+    assert driven.go(driven.now + 1.0) == ["attach"]
+    assert driven.said == []
+
+
 def test_init_containers_run_one_after_the_other_and_before_the_others() -> None:
     inits = (Container(name="one", image="moorage/echo"), Container(name="two", image="moorage/echo"))
     driven = Driven(make_pod(init_containers=inits))

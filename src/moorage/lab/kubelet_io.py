@@ -32,6 +32,7 @@ from moorage.model.clock import micro_timestamp
 from moorage.model.cluster import Lease, Node
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key
+from moorage.model.net import parse_address
 from moorage.model.pods import Pod
 from moorage.model.ports import Client
 from moorage.model.snapshot import Changes, Snapshot
@@ -122,14 +123,21 @@ class Kubelet:
     def resolv_conf(self, pod: Pod) -> str:
         return self._resolv_conf(pod)
 
-    def take_address(self) -> IPv4Address:
+    def take_address(self, pod: Pod) -> IPv4Address:
+        """A Pod that an earlier kubelet ran keeps its address."""
         assert self.machine.pod_cidr is not None, f"{self.machine.name} is no node"
-        address = next_pod_address(self.machine.pod_cidr, self._addresses, self._last_address)
+        address = self._known_address(pod)
+        if address is None or address in self._addresses:
+            address = next_pod_address(self.machine.pod_cidr, self._addresses, self._last_address)
+            self._last_address = address
         if address is None:
             raise HostError(f"every address of {self.machine.pod_cidr} is in use")
         self._addresses.add(address)
-        self._last_address = address
         return address
+
+    def _known_address(self, pod: Pod) -> IPv4Address | None:
+        known, cidr = parse_address(pod.status.pod_ip), self.machine.pod_cidr
+        return known if isinstance(known, IPv4Address) and cidr is not None and known in cidr else None
 
     def free_address(self, address: IPv4Address) -> None:
         self._addresses.discard(address)
@@ -141,6 +149,9 @@ class Kubelet:
 
     def _follow_pods(self, snapshot: Snapshot, changes: Changes, tasks: asyncio.TaskGroup) -> None:
         changed = changes.of(Pod)
+        if self._last_address is None:
+            known = [address for each in snapshot.all(Pod).values() if (address := self._known_address(each)) is not None]
+            self._last_address = max(known, default=None)
         for keeper in tuple(self._keepers.values()):
             pod = snapshot.get(Pod, keeper.pod.key)
             if pod is None or pod.metadata.uid != keeper.uid:
@@ -158,7 +169,7 @@ class Kubelet:
         """Whatever goes wrong with one Pod stays with that Pod."""
         try:
             await keeper.run()
-        except* HostError as errors:
+        except* (HostError, OSError) as errors:
             log.error("a pod was given up", pod=str(keeper.pod.key), errors=[str(each) for each in errors.exceptions])
         finally:
             del self._keepers[keeper.uid]

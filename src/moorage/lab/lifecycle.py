@@ -26,6 +26,7 @@ from moorage.lab.containers import (
 from moorage.lab.images import Refused, command_of
 from moorage.lab.pod_run import PodRun
 from moorage.lab.probes import ProbeKind, probe_of
+from moorage.lab.unsupported import unsupported
 from moorage.model.pods import DEFAULT_GRACE_SECONDS, Container, Pod
 from moorage.model.reason import Reason
 
@@ -129,6 +130,8 @@ class _Deciding:
         if self.now < self.run.attach_at:
             self.due.append(self.run.attach_at)
             return
+        if (text := unsupported(self.pod)) and not self.run.attach_at:
+            self._note(Reason.UNSUPPORTED, text, warning=True)
         self.actions.append(Attach())
         self._set(attaching=True)
 

@@ -3,7 +3,8 @@
     lan (bridge with the gateway's address; nothing leaves the LAN)
      +- server  +- edge  +- client  +- node-1 ... node-N
 
-Nodes and the server have routes to every node's Pods. The client and the edge have none: they are outside the cluster.
+Nodes and the server have routes to every node's Pods. The client and the edge have none: they are outside the cluster. The
+loop must be asyncio's own: uvloop does not take pyroute2's netlink sockets.
 """
 
 from __future__ import annotations

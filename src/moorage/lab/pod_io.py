@@ -47,8 +47,8 @@ class Surroundings(Protocol):
 
     def resolv_conf(self, pod: Pod) -> str: ...
 
-    def take_address(self) -> IPv4Address:
-        """A free Pod address of the node. Raises HostError where there is none."""
+    def take_address(self, pod: Pod) -> IPv4Address:
+        """A free address of the node. Raises HostError where there is none."""
         ...
 
     def free_address(self, address: IPv4Address) -> None: ...
@@ -160,7 +160,7 @@ class PodKeeper:
             if pod.spec.host_network:
                 address = node.machine.address
             else:
-                address = self._address = node.take_address()
+                address = self._address = node.take_address(pod)
                 await attach_pod(node.machine, self._namespace, address)
             files = {
                 "resolv.conf": node.resolv_conf(pod),

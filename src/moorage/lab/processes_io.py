@@ -145,19 +145,17 @@ class Process:
 
 async def spawn(wish: Wish) -> Process:
     """Returns once the command runs. Raises LaunchError with the launcher's message where it does not come so far."""
-    log = Log(Path(wish.log)) if wish.log else None
-    status, status_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    output, output_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if log else (None, None)
+    log = _open_log(wish.log)
+    status, status_end = _pipe()
+    output, output_end = _pipe() if log else (None, None)
     try:
-        os.set_blocking(status_end, True)
-        if output_end is not None:
-            os.set_blocking(output_end, True)
         child = _start(wish, status_end, output_end)
-    except OSError as error:
-        for each in (status, output):
-            if each is not None:
-                os.close(each)
-        raise LaunchError(f"cannot start a process: {error.strerror}", CANNOT_ENTER) from error
+    except BaseException:
+        os.close(status)
+        if output is not None and log is not None:
+            os.close(output)
+            log.close()
+        raise
     finally:
         os.close(status_end)
         if output_end is not None:
@@ -176,18 +174,36 @@ async def spawn(wish: Wish) -> Process:
     return process
 
 
+def _open_log(path: str) -> Log | None:
+    try:
+        return Log(Path(path)) if path else None
+    except OSError as error:
+        raise LaunchError(f"cannot write the log {path}: {error.strerror}", CANNOT_ENTER) from error
+
+
 def _start(wish: Wish, status: int, output: int | None) -> subprocess.Popen[bytes]:
     line = command_line(wish.entry, wish.command, first=wish.first, status=status, directory=wish.directory)
-    with children_in_new_pid_namespace() if wish.first else nullcontext():
-        return subprocess.Popen(
-            line,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if output is None else output,
-            stderr=subprocess.DEVNULL if output is None else output,
-            env=dict(wish.environment),
-            pass_fds=(status, *wish.inherit),
-            start_new_session=True,
-        )
+    destination = subprocess.DEVNULL if output is None else output
+    try:
+        with children_in_new_pid_namespace() if wish.first else nullcontext():
+            return subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=destination,
+                stderr=destination,
+                env=dict(wish.environment),
+                pass_fds=(status, *wish.inherit),
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise LaunchError(f"cannot start a process: {error.strerror}", CANNOT_ENTER) from error
+
+
+def _pipe() -> tuple[int, int]:
+    """A reading end for the loop, which must not wait, and a writing end for a child, which may."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(reader, False)
+    return reader, writer
 
 
 async def _read_all(descriptor: int) -> str:
