@@ -61,10 +61,15 @@ def layout(family: Family) -> str:
 
 
 def _body(family: Family) -> str:
-    ip = WORDS[family]
-    frontend = f"{ip} daddr . meta l4proto . th dport"
-    byte = _BYTE_FIELD[family]
-    mark = f"0x{MASQUERADE_MARK:x}"
+    return _maps(family) + _chains(family)
+
+
+def _frontend(family: Family) -> str:
+    return f"{WORDS[family]} daddr . meta l4proto . th dport"
+
+
+def _maps(family: Family) -> str:
+    ip, frontend, byte = WORDS[family], _frontend(family), _BYTE_FIELD[family]
     return f"""
     map {FRONTENDS} {{ typeof {frontend} : verdict; }}
     map {BACKENDS} {{ typeof {frontend} . numgen random mod 65536 : {ip} daddr . th dport; }}
@@ -73,7 +78,12 @@ def _body(family: Family) -> str:
     set {CLUSTER_IPS} {{ typeof {ip} daddr; }}
     set {CLUSTER_SOURCES} {{ typeof {ip} saddr; flags interval; }}
     set equal_bytes {{ typeof {byte} . {byte}; elements = {{ {_equal_bytes()} }} }}
+"""
 
+
+def _chains(family: Family) -> str:
+    ip, frontend, mark = WORDS[family], _frontend(family), f"0x{MASQUERADE_MARK:x}"
+    return f"""
     chain isolate {{
         type filter hook prerouting priority raw; policy accept;
         {ip} daddr @{CLUSTER_IPS} {ip} saddr != @{CLUSTER_SOURCES} drop
