@@ -1,0 +1,58 @@
+"""Formats of single values, in the words of apimachinery `util/validation`."""
+
+from __future__ import annotations
+
+import pytest
+
+from moorage.registry import formats
+
+LABEL_1035 = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end "
+    "with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+)
+SUBDOMAIN = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+VALUE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
+    "an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "texts"),
+    [
+        (formats.dns_1035_label, "web-1", ()),
+        (formats.dns_1035_label, "1web", (LABEL_1035,)),
+        (formats.dns_1035_label, "web\n", (LABEL_1035,)),
+        (formats.dns_1035_label, "a" * 64, ("must be no more than 63 bytes",)),
+        (formats.dns_label, "a.b", ("must not contain dots",)),
+        (formats.dns_label, "1a", ()),
+        (formats.dns_subdomain, "a.b-c.1", ()),
+        (formats.dns_subdomain, "A.b", (SUBDOMAIN,)),
+        (formats.dns_subdomain, "", (SUBDOMAIN,)),
+        (formats.qualified_name, "kubernetes.io/name", ()),
+        (formats.qualified_name, "/name", ("prefix part must be non-empty",)),
+        (formats.qualified_name, "a" * 64, ("name part must be no more than 63 bytes",)),
+        (formats.label_value, "", ()),
+        (formats.label_value, "-a", (VALUE,)),
+        (formats.port_name, "http-2", ()),
+        (formats.port_name, "-", ("must contain at least one letter (a-z)", "must not begin or end with a hyphen")),
+        (formats.address, "::ffff", ()),
+        (formats.address, "fe80::1%eth0", ("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",)),
+        (formats.prefix, "10.0.0.7/8", ()),
+        (formats.prefix, "10.0.0.7", ("must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",)),
+        (formats.endpoint_address, "ff02::1", ("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",)),
+        (formats.endpoint_address, "239.0.0.1", ()),
+    ],
+)
+def test_formats(check: formats.Format, value: str, texts: tuple[str, ...]) -> None:
+    assert check(value) == texts
+
+
+@pytest.mark.parametrize("value", ["a/b/c", "a b", "kubernetes.io/", "Ex.com/x"])
+def test_malformed_keys(value: str) -> None:
+    assert formats.qualified_name(value)
