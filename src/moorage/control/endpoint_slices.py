@@ -141,8 +141,9 @@ def _grouped(
 ) -> dict[frozenset[object], tuple[Ports, list[Endpoint]]]:
     """Endpoints by the set of ports that they resolve the Service's ports to."""
     groups: dict[frozenset[object], tuple[Ports, list[Endpoint]]] = {}
+    nodes = snapshot.all(Node)
     for pod in pods:
-        node = snapshot.get(Node, Key("", pod.spec.node_name))
+        node = nodes.get(Key("", pod.spec.node_name))
         made = endpoint(pod, node, service, family) if can_be_endpoint(pod, node, service) else None
         if made is not None:
             ports = resolved_ports(service, pod)

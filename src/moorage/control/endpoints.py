@@ -5,6 +5,8 @@ Source: upstream `k8s.io/endpointslice` utils.go and util/controller_utils.go.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from moorage.model.cluster import Node
 from moorage.model.meta import ObjectReference, is_true
 from moorage.model.net import Family, parse_address
@@ -73,8 +75,14 @@ def endpoint(pod: Pod, node: Node | None, service: Service, family: Family) -> E
 
 def _addresses(pod: Pod, family: Family) -> tuple[str, ...]:
     listed = [each.ip for each in pod.status.pod_ips] or [pod.status.pod_ip]
-    parsed = [parse_address(text) for text in listed if text]
-    return tuple(str(each) for each in parsed if each is not None and Family.of(each) is family)
+    return tuple(text for own, text in map(_canonical, filter(None, listed)) if own is family)
+
+
+@lru_cache(maxsize=1 << 16)
+def _canonical(text: str) -> tuple[Family | None, str]:
+    """An address in its usual spelling, and its family; None where the text is none."""
+    address = parse_address(text)
+    return (Family.of(address), str(address)) if address is not None else (None, "")
 
 
 def is_headless(service: Service) -> bool:
