@@ -1,0 +1,104 @@
+"""Why a Service works, or why not: each way of being broken is found and named."""
+
+from __future__ import annotations
+
+import pytest
+
+from moorage.model.meta import Key
+from moorage.model.reason import Reason
+from moorage.model.snapshot import Snapshot
+from moorage.observe.explain import Explanation, explain_service
+from tests.observe.cluster import cluster
+
+WEB = Key("default", "web")
+
+
+def bad(explanation: Explanation) -> list[tuple[str, Reason | None]]:
+    return [(each.hop, each.reason) for each in explanation.findings if each.ok is False]
+
+
+def texts(explanation: Explanation) -> str:
+    return "\n".join(f"{each.hop}: {each.text} {each.advice}" for each in explanation.findings)
+
+
+def test_a_service_that_works() -> None:
+    explanation = explain_service(cluster(), WEB)
+    assert explanation.works
+    assert "NodePort 10.96.0.7, ports 80/TCP (node port 30080)" in texts(explanation)
+    assert "1 of 1 Pods with app=web are ready" in texts(explanation)
+    for hop, address in (("node node-1", "198.18.0.11:30080/tcp"), ("node node-2", "198.18.0.12:30080/tcp")):
+        assert f"{hop}: {address} goes to 1 backends" in texts(explanation)
+
+
+UNREADY_POD = """
+{apiVersion: v1, kind: Pod, metadata: {name: web-1, namespace: default, uid: p1, labels: {app: web}},
+ spec: {nodeName: node-1, containers: [{name: web, image: nginx}]},
+ status: {phase: Pending, containerStatuses: [{name: web, ready: false, image: nginx,
+          state: {waiting: {reason: ErrImageNeverPull, message: no such image}}}]}}
+"""
+OTHER_LABEL = """
+{apiVersion: v1, kind: Pod, metadata: {name: web-1, namespace: default, uid: p1, labels: {app: webapp}},
+ spec: {nodeName: node-1, containers: [{name: web, image: moorage/echo}]}, status: {phase: Running}}
+"""
+UNREADY_SLICE = """
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4,
+ metadata: {name: web-a, namespace: default, labels: {kubernetes.io/service-name: web}},
+ endpoints: [{addresses: [10.244.1.2], nodeName: node-1, conditions: {ready: false}}],
+ ports: [{name: "", protocol: TCP, port: 8080}]}
+"""
+LOST_NODE = """
+{apiVersion: v1, kind: Node, metadata: {name: node-2, uid: n2}, spec: {podCIDR: 10.244.2.0/24, podCIDRs: [10.244.2.0/24]},
+ status: {addresses: [{type: InternalIP, address: 198.18.0.12}], conditions: [{type: Ready, status: Unknown}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "hop", "reason", "text"),
+    [
+        (cluster(without=("Service",)), "Service", None, "there is no Service default/web"),
+        (cluster(OTHER_LABEL), "Pods", Reason.NO_READY_ENDPOINT, "Pods here have app=webapp: is the selector right?"),
+        (cluster(UNREADY_POD), "Pods", Reason.NO_READY_ENDPOINT, "container web waits: ErrImageNeverPull no such image"),
+        (cluster(without=("EndpointSlice",)), "EndpointSlices", Reason.NO_READY_ENDPOINT, "is the controller running?"),
+        (cluster(UNREADY_SLICE), "node node-1", Reason.NO_READY_ENDPOINT, "10.96.0.7:80/tcp has no backend"),
+        (cluster(LOST_NODE), "node node-2", Reason.NODE_NOT_READY, "the node is not ready"),
+    ],
+)
+def test_what_is_broken_is_named(snapshot: Snapshot, hop: str, reason: Reason | None, text: str) -> None:
+    explanation = explain_service(snapshot, WEB)
+    assert not explanation.works
+    assert (hop, reason) in bad(explanation)
+    assert text in texts(explanation)
+
+
+def test_a_namesake_in_another_namespace_is_offered() -> None:
+    assert "there is default/web" in texts(explain_service(cluster(), Key("shop", "web")))
+
+
+PENDING = """
+{apiVersion: v1, kind: Service, metadata: {name: web, namespace: default, uid: s1},
+ spec: {type: LoadBalancer, clusterIP: 10.96.0.7, clusterIPs: [10.96.0.7], selector: {app: web},
+        ports: [{port: 80, protocol: TCP, targetPort: 8080, nodePort: 30080}]}}
+---
+{apiVersion: v1, kind: Event, metadata: {name: web.1, namespace: default}, type: Warning, reason: PoolExhausted,
+ message: every pool is used up, involvedObject: {kind: Service, namespace: default, name: web, uid: s1}}
+"""
+
+
+def test_a_pending_address_says_why() -> None:
+    explanation = explain_service(cluster(PENDING), WEB)
+    assert ("LoadBalancer", Reason.POOL_EXHAUSTED) in bad(explanation)
+    assert "every pool is used up" in texts(explanation)
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("type: ExternalName, externalName: example.org", Reason.EXTERNAL_NAME),
+        ("type: ClusterIP, clusterIP: None, clusterIPs: [None], selector: {app: web}, ports: [{port: 80}]", Reason.HEADLESS),
+    ],
+)
+def test_services_without_an_address_of_their_own_work(spec: str, reason: Reason) -> None:
+    manifest = f"{{apiVersion: v1, kind: Service, metadata: {{name: web, namespace: default}}, spec: {{{spec}}}}}"
+    explanation = explain_service(cluster(manifest), WEB)
+    assert explanation.works, texts(explanation)
+    assert reason in {each.reason for each in explanation.findings}

@@ -1,0 +1,115 @@
+"""The pure parts of the roles: the DNS slice of a node, the power switch, the add-ons, the figures of a benchmark."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from moorage.datapath.fake import FakeDatapath
+from moorage.datapath.types import Applied
+from moorage.model.cluster import Node
+from moorage.model.errors import HostError, UserError
+from moorage.model.lb import IPAddressPool
+from moorage.model.meta import Key
+from moorage.model.service import Service
+from moorage.model.snapshot import Snapshot
+from moorage.model.verbs import Create, Update
+from moorage.run.addons import addons
+from moorage.run.asking import read_answers
+from moorage.run.bench_update import spread
+from moorage.run.forward_io import FIRST_RETRY, Forwarder
+from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE, dns_slice, dns_verbs
+from moorage.run.power import POWER_ANNOTATION, wished
+from moorage.run.standalone import UpSettings
+from moorage.table.types import ForwardingTable
+from tests.observe.cluster import cluster
+
+
+def with_dns() -> Snapshot:
+    snapshot = cluster()
+    dns = next(each for each in addons("10.96.0.10", None) if isinstance(each, Service))
+    return snapshot.with_objects(Service, {**snapshot.all(Service), dns.key: dns})
+
+
+def test_a_node_offers_its_dns_once() -> None:
+    snapshot = with_dns()
+    (verb,) = dns_verbs(snapshot, "node-1", 10053)
+    assert isinstance(verb, Create)
+    assert verb.obj == dns_slice(snapshot.all(Node)[Key("", "node-1")], 10053)
+    offered = Snapshot.of([*(o for objects in snapshot.by_type.values() for o in objects.values()), verb.obj])
+    assert dns_verbs(offered, "node-1", 10053) == ()
+    (again,) = dns_verbs(offered, "node-1", 10054)
+    assert isinstance(again, Update)
+
+
+@pytest.mark.parametrize("snapshot", [cluster(), cluster(without=("Node",))], ids=["no DNS Service", "no Node"])
+def test_nothing_is_offered_too_early(snapshot: Snapshot) -> None:
+    assert dns_verbs(snapshot, "node-1", 10053) == ()
+
+
+def test_only_the_word_off_switches_a_node_off() -> None:
+    snapshot = cluster()
+    first = snapshot.all(Node)[Key("", "node-1")]
+    for value, on in (("off", False), ("on", True), ("OFF", True)):
+        meta = msgspec.structs.replace(first.metadata, annotations={POWER_ANNOTATION: value})
+        changed = snapshot.with_objects(Node, {first.key: msgspec.structs.replace(first, metadata=meta)})
+        assert wished(changed) == {"node-1": on}
+
+
+def test_addons_with_and_without_a_load_balancer() -> None:
+    assert [each.key for each in addons("10.96.0.10", None)] == [Key(DNS_NAMESPACE, DNS_SERVICE)]
+    pools = [each for each in addons("10.96.0.10", "198.18.100.1-198.18.100.9") if isinstance(each, IPAddressPool)]
+    assert [pool.spec.addresses for pool in pools] == [("198.18.100.1-198.18.100.9",)]
+
+
+def test_spread_is_in_milliseconds() -> None:
+    assert spread([0.001 * n for n in range(1, 101)]) == msgspec.structs.replace(
+        spread([1.0]), rounds=100, p50=51.0, p90=91.0, p99=100.0, max=100.0
+    )
+
+
+def test_what_ask_did_not_say_is_an_error() -> None:
+    with pytest.raises(HostError, match="ask did not run: no such file"):
+        read_answers("", "no such file\n")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (("Moorage!", 3, "edge", "auto", 0), "cannot name an instance"),
+        (("moorage", 3, "cloud", "auto", 0), "--load-balancer is edge or none"),
+        (("moorage", 3, "edge", "ipvs", 0), "--dataplane is auto or nft"),
+    ],
+)
+def test_settings_that_cannot_be(values: tuple[str, int, str, str, int], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        UpSettings.checked(*values)
+
+
+class Refusing(FakeDatapath):
+    """A kernel that refuses the first few tables."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def apply(self, table: ForwardingTable) -> Applied:
+        if self.times:
+            self.times -= 1
+            raise HostError("no")
+        return super().apply(table)
+
+
+def test_a_refused_table_is_tried_again_with_growing_pauses() -> None:
+    datapath = Refusing(2)
+    datapath.start()
+    forwarder = Forwarder(datapath)
+    assert not forwarder.health().healthy
+    forwarder.apply(ForwardingTable())
+    assert forwarder.retry_in == FIRST_RETRY
+    assert not forwarder.health().healthy
+    forwarder.retry()
+    assert forwarder.retry_in == 2 * FIRST_RETRY
+    forwarder.retry()
+    assert forwarder.retry_in is None
+    assert forwarder.health().healthy
