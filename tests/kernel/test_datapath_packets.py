@@ -64,8 +64,9 @@ def both_protocols(
 
 
 def install(topology: Topology, datapath: NftDatapath, *frontends: Frontend, sources: tuple[Prefix, ...] = ()) -> int:
+    """The number of operations: elements written, and tracked flows forgotten."""
     table = ForwardingTable({Key("default", "web"): frontends}, cluster_sources=(*PODS.values(), *sources))
-    return topology.node.run(lambda: datapath.apply(table)).operations
+    return topology.node.run(lambda: datapath.apply(table).operations + datapath.settle())
 
 
 def refusal(namespace: Namespace, address: Address, port: int, kind: socket.SocketKind) -> float:

@@ -17,7 +17,7 @@ from moorage.model.verbs import Create, Update
 from moorage.run.addons import addons
 from moorage.run.asking import read_answers
 from moorage.run.bench_update import spread
-from moorage.run.forward_io import FIRST_RETRY, Forwarder
+from moorage.run.forward_io import FIRST_RETRY, SETTLE_AFTER, Forwarder
 from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE, dns_slice, dns_verbs
 from moorage.run.power import POWER_ANNOTATION, wished
 from moorage.run.standalone import UpSettings
@@ -100,16 +100,58 @@ class Refusing(FakeDatapath):
         return super().apply(table)
 
 
+class Settling(FakeDatapath):
+    """Counts how often it was settled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settled = 0
+
+    def settle(self) -> int:
+        self.settled += 1
+        return 0
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def test_a_refused_table_is_tried_again_with_growing_pauses() -> None:
-    datapath = Refusing(2)
+    datapath, clock = Refusing(2), Clock()
     datapath.start()
-    forwarder = Forwarder(datapath)
+    forwarder = Forwarder(datapath, clock)
     assert not forwarder.health().healthy
     forwarder.apply(ForwardingTable())
-    assert forwarder.retry_in == FIRST_RETRY
-    assert not forwarder.health().healthy
-    forwarder.retry()
-    assert forwarder.retry_in == 2 * FIRST_RETRY
-    forwarder.retry()
-    assert forwarder.retry_in is None
+    for pause in (FIRST_RETRY, 2 * FIRST_RETRY):
+        assert forwarder.wake_in == pytest.approx(pause)
+        assert not forwarder.health().healthy
+        clock.now += pause / 2
+        forwarder.wake()
+        assert datapath.table is None, "nothing is tried before its time"
+        clock.now += pause / 2 + 1e-6
+        forwarder.wake()
     assert forwarder.health().healthy
+    assert datapath.table is not None
+
+
+def test_changes_that_follow_each_other_are_settled_together() -> None:
+    datapath, clock = Settling(), Clock()
+    datapath.start()
+    forwarder = Forwarder(datapath, clock)
+    for _ in range(10):
+        forwarder.apply(ForwardingTable())
+        clock.now += SETTLE_AFTER / 20
+        forwarder.wake()
+    assert datapath.settled == 0
+    clock.now += SETTLE_AFTER / 2
+    assert forwarder.wake_in == pytest.approx(0, abs=1e-6)
+    clock.now += 1e-6
+    forwarder.wake()
+    assert datapath.settled == 1
+    assert forwarder.wake_in is None

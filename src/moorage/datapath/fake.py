@@ -41,6 +41,10 @@ class FakeDatapath:
         self.table = table
         return Applied(len(plan), 0.0)
 
+    def settle(self) -> int:
+        """Nothing tracks flows here."""
+        return 0
+
     def remove(self) -> None:
         self.table = None
         self._ledger = None

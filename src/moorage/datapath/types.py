@@ -29,6 +29,14 @@ class Datapath(Protocol):
 
     def apply(self, table: ForwardingTable) -> Applied: ...
 
+    def settle(self) -> int:
+        """Forgets tracked flows that contradict the tables applied since the last call, and gives their number.
+
+        To be called soon after `apply` (tens of milliseconds); one call serves many. It costs a walk through the kernel's
+        connection tracking, 6 ms and more, which is why no change waits for it; with nothing to forget it costs nothing.
+        """
+        ...
+
     def remove(self) -> None:
         """Takes away everything of ours. Absent is not an error."""
         ...

@@ -87,18 +87,18 @@ async def _balance(
 ) -> None:
     """Rules before addresses: an address is announced only when the kernel knows what to do with its traffic."""
     table = ForwardingTable()
-    retry: float | None = None
+    wake_in: float | None = None
     while True:
         try:
-            await asyncio.wait_for(changed.wait(), retry)
+            await asyncio.wait_for(changed.wait(), wake_in)
             changed.clear()
             table = edge_table(mirror.snapshot, prober.healthy, LOAD_BALANCER_CLASS, table)
             forwarder.apply(table)
         except TimeoutError:
-            forwarder.retry()
-        retry = forwarder.retry_in
+            forwarder.wake()
+        wake_in = forwarder.wake_in
         try:
             await announcer.own(owned(mirror.snapshot, LOAD_BALANCER_CLASS))
         except HostError as error:
             log.error("an address is not owned", error=str(error), retry_in_s=RETRY)
-            retry = RETRY
+            wake_in = RETRY if wake_in is None else min(RETRY, wake_in)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -13,48 +14,75 @@ from moorage.table.types import ForwardingTable
 
 FIRST_RETRY = 0.1
 LAST_RETRY = 10.0
+SETTLE_AFTER = 0.05
+"""Seconds from a change until tracked flows that contradict it are forgotten; all changes in between share the cost."""
 
 log = structlog.get_logger()
 
 
 class Forwarder:
-    """Applies tables; a table that the kernel refuses is tried again, with the pause doubling from 0.1 s to 10 s."""
+    """Applies tables, and soon afterwards settles what contradicts them. What the kernel refuses is tried again, with the
+    pause doubling from 0.1 s to 10 s. `clock` is monotonic, in seconds.
+    """
 
-    def __init__(self, datapath: Datapath) -> None:
+    def __init__(self, datapath: Datapath, clock: Callable[[], float] = time.monotonic) -> None:
         self._datapath = datapath
+        self._clock = clock
         self._table: ForwardingTable | None = None
-        self._pause: float | None = None
+        self._retry_at: float | None = None
+        self._settle_at: float | None = None
+        self._pause = FIRST_RETRY
         self._updated = 0.0
 
     @property
-    def retry_in(self) -> float | None:
-        """Seconds until `retry` should be called, or None while the kernel holds the newest table."""
-        return self._pause
+    def wake_in(self) -> float | None:
+        """Seconds until `wake` should be called, or None when nothing is left to do."""
+        due = [each for each in (self._retry_at, self._settle_at) if each is not None]
+        return max(0.0, min(due) - self._clock()) if due else None
 
     def apply(self, table: ForwardingTable) -> None:
+        """Makes the kernel agree with a new table. A refusal is logged, told by `health`, and tried again by `wake`."""
         self._table = table
-        self._pause = None
-        self.retry()
+        self._write()
 
-    def retry(self) -> None:
-        """Applies the newest table once; a refusal is logged and kept as a pause."""
+    def wake(self) -> None:
+        """Does what is due: another attempt at a refused table, or settling."""
+        now = self._clock()
+        if self._retry_at is not None and now >= self._retry_at:
+            self._write()
+        if self._settle_at is not None and now >= self._settle_at:
+            self._settle()
+
+    def _write(self) -> None:
         if self._table is None:
             return
         try:
             applied = self._datapath.apply(self._table)
         except HostError as error:
-            self._pause = min(LAST_RETRY, (self._pause or FIRST_RETRY / 2) * 2)
-            log.error("the kernel refused the table", error=str(error), retry_in_s=self._pause)
+            self._retry_at = self._later(error)
             return
-        self._pause = None
+        self._retry_at, self._pause = None, FIRST_RETRY
+        self._settle_at = self._settle_at or self._clock() + SETTLE_AFTER
         self._updated = time.time()
         if applied.operations:
             log.info("applied", operations=applied.operations, ms=round(applied.seconds * 1e3, 2))
 
-    def health(self) -> Health:
-        """Healthy once a first table is in the kernel, and while none waits for a retry."""
-        ready = self._table is not None and self._pause is None
-        return Health(ready, last_updated=self._updated)
+    def _settle(self) -> None:
+        try:
+            forgotten = self._datapath.settle()
+        except HostError as error:
+            self._settle_at = self._later(error)
+            return
+        self._settle_at = None
+        if forgotten:
+            log.info("settled", forgotten_flows=forgotten)
 
-    def remove(self) -> None:
-        self._datapath.remove()
+    def _later(self, error: HostError) -> float:
+        log.error("the kernel refused", error=str(error), retry_in_s=self._pause)
+        due = self._clock() + self._pause
+        self._pause = min(LAST_RETRY, self._pause * 2)
+        return due
+
+    def health(self) -> Health:
+        """Healthy while the kernel holds the newest table."""
+        return Health(self._table is not None and self._retry_at is None, last_updated=self._updated)

@@ -73,9 +73,9 @@ async def _forward(settings: NodeSettings, mirror: Mirror, forwarder: Forwarder,
     compiler, facts = Compiler(), NodeFacts(settings.name)
     while True:
         try:
-            snapshot, changes = await asyncio.wait_for(mirror.next(), forwarder.retry_in)
+            snapshot, changes = await asyncio.wait_for(mirror.next(), forwarder.wake_in)
         except TimeoutError:
-            forwarder.retry()
+            forwarder.wake()
             continue
         if changes.everything or changes.of(Node):
             facts = node_facts(settings.name, snapshot, settings.prefixes)

@@ -39,6 +39,7 @@ class NftDatapath:
         self._tables = [Table(family, name) for family in Family]
         self._kernel: Netlink | None = None
         self._ledger: Ledger | None = None
+        self._unsettled: dict[Family, dict[bytes, frozenset[bytes]]] = {family: {} for family in Family}
 
     def start(self) -> None:
         _install([table for table in self._tables if self._layout(table) is None])
@@ -53,6 +54,13 @@ class NftDatapath:
                 raise
             operations = self._apply(table)
         return Applied(operations, time.perf_counter() - started)
+
+    def settle(self) -> int:
+        forgotten = 0
+        for family, moved in self._unsettled.items():
+            forgotten += forget_stale(self._netlink(), family, moved)
+            moved.clear()
+        return forgotten
 
     def remove(self) -> None:
         for table in self._tables:
@@ -78,18 +86,19 @@ class NftDatapath:
         ledger = self._ledger or self._read()
         self._ledger = None
         plan = ledger.plan(table)
-        forgotten = self._carry_out(plan)
+        self._carry_out(plan)
         ledger.commit(plan)
         self._ledger = ledger
-        return len(plan) + forgotten
+        for family, wanted in plan.families.items():
+            self._unsettled[family].update(wanted.moved)
+        return len(plan)
 
-    def _carry_out(self, plan: Plan) -> int:
+    def _carry_out(self, plan: Plan) -> None:
         """Chains first, by themselves: a packet between two generations must not find an element whose chain is still empty."""
         plans = [(table, plan.families[table.family]) for table in self._tables]
         kernel = self._netlink()
         kernel.transact([each for table, wanted in plans for name in wanted.chains for each in chain_messages(table, name)])
         kernel.transact([each for table, wanted in plans for each in messages.element_messages(table, wanted.elements)])
-        return sum(forget_stale(kernel, table.family, wanted.moved) for table, wanted in plans)
 
     def _read(self) -> Ledger:
         """What is installed. A table that is missing or of another layout is put in place first."""
