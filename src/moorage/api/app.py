@@ -77,7 +77,7 @@ class App:
         elif path in self._documents:
             response = self._documents[path](asked.header(b"accept"))
         elif path:
-            response = openapi.answer(path, asked.query)
+            response = openapi.answer(path, asked.header(b"accept"), asked.query)
         else:
             response = json_document({"paths": sorted([*self._documents, *_HEALTH, openapi.INDEX])})
         if response is None:

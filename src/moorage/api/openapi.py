@@ -24,6 +24,13 @@ from moorage.model.wire import ApiType, Tree
 
 INDEX = "/openapi/v3"
 
+V2 = "/openapi/v2"
+"""Clients that find a kind in no document of version 3 look here, and want an answer, though not more than that."""
+
+_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_V2_CONTENT_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""What is asked for is no media type by RFC 9110 (`@`), so the answer is labelled with one that is, as upstream does."""
+
 _PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json")
 _STRATEGIC_TYPE = "application/strategic-merge-patch+json"
 
@@ -38,10 +45,12 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def answer(path: str, query: Mapping[str, str]) -> Response | None:
+def answer(path: str, accept: str, query: Mapping[str, str]) -> Response | None:
     """The index or a document; None for other paths. A document asked for by its hash may be kept for good."""
     if path == INDEX:
         return json_document(_index())
+    if path == V2:
+        return _version_2(accept)
     body = _documents().get(path.removeprefix(f"{INDEX}/"))
     if body is None:
         return None
@@ -62,6 +71,20 @@ def _documents() -> Mapping[str, bytes]:
 
 def _index() -> Tree:
     return {"paths": {name: {"serverRelativeURL": f"{INDEX}/{name}?hash={_hash(body)}"} for name, body in _documents().items()}}
+
+
+def _version_2(accept: str) -> Response:
+    """A Swagger 2.0 document that describes nothing, in JSON, or in protobuf (gnostic's `openapi.v2.Document`) for kubectl."""
+    info = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
+    if _V2_PROTOBUF not in accept:
+        return json_document({"swagger": "2.0", "info": info, "paths": {}})
+    encoded = _bytes_field(1, info["title"].encode()) + _bytes_field(2, info["version"].encode())
+    return Response(200, _V2_CONTENT_TYPE, (_bytes_field(1, b"2.0") + _bytes_field(2, encoded),))
+
+
+def _bytes_field(number: int, value: bytes) -> bytes:
+    """A protobuf field with a length below 128."""
+    return bytes((number << 3 | 2, len(value))) + value
 
 
 def _hash(body: bytes) -> str:
