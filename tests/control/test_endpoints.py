@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -100,3 +101,10 @@ def test_ports() -> None:
 
 def test_headless() -> None:
     assert [is_headless(service(cluster_ip=each)) for each in ("10.96.0.1", "None", "")] == [False, True, True]
+
+
+def test_an_unnamed_port_says_so_on_the_wire() -> None:
+    """`kubectl describe service` reads the name of every port of a slice without asking whether there is one."""
+    unnamed = service(ports=(ServicePort(protocol="TCP", port=80, target_port=8080),))
+    [port] = resolved_ports(unnamed, pod("a", "10.244.1.2"))
+    assert msgspec.json.encode(port) == b'{"name":"","protocol":"TCP","port":8080}'

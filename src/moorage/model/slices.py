@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from moorage.model.meta import Object, ObjectReference
 from moorage.model.wire import ApiType
 
@@ -15,7 +17,9 @@ MAX_ENDPOINTS_PER_SLICE = 100
 
 
 class EndpointPort(ApiType, frozen=True):
-    name: str = ""
+    """`name` is always written, also when it is empty: upstream's defaulting does so, and `kubectl describe` relies on it."""
+
+    name: str = msgspec.field(default_factory=str)
     protocol: str = ""
     port: int | None = None
     app_protocol: str | None = None
