@@ -20,6 +20,9 @@ def test_an_event_lives_with_what_it_is_about(about: str) -> None:
 
 def test_an_event_elsewhere_is_refused() -> None:
     world = World()
-    tree = {"metadata": {"name": "a.1"}, "involvedObject": {"kind": "Pod", "namespace": "other"}}
+    tree = {"metadata": {"name": "a.1"}, "involvedObject": {"kind": "Pod", "namespace": "other"}, "eventTime": "5"}
     error = refused(world, lambda: world.create(EVENTS, tree), 422)
-    assert causes(error) == ['involvedObject.namespace: Invalid value: "other": does not match event.namespace']
+    assert causes(error) == [
+        'eventTime: Invalid value: "5": must be a time as in RFC 3339, (e.g. 2006-01-02T15:04:05Z)',
+        'involvedObject.namespace: Invalid value: "other": does not match event.namespace',
+    ]

@@ -8,9 +8,10 @@ from tests.registry.world import World, causes, refused
 
 def test_rules() -> None:
     world = World()
-    spec = {"leaseDurationSeconds": 0, "leaseTransitions": -1, "preferredHolder": "a"}
+    spec = {"leaseDurationSeconds": 0, "leaseTransitions": -1, "preferredHolder": "a", "renewTime": "now"}
     error = refused(world, lambda: world.create(LEASES, {"metadata": {"name": "node-1"}, "spec": spec}), 422)
     assert causes(error) == [
+        'spec.renewTime: Invalid value: "now": must be a time as in RFC 3339, (e.g. 2006-01-02T15:04:05Z)',
         "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0",
         "spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0",
         "spec.preferredHolder: Forbidden: may only be specified if `strategy` is defined",

@@ -45,6 +45,16 @@ def test_what_is_missing_is_a_404(kind: Kind) -> None:
     refused(world, lambda: world.update(kind, "x", {}, "status"), 404)
 
 
+def test_a_subresource_that_the_kind_lacks_is_a_404() -> None:
+    world = World()
+    world.create(SERVICES, WEB)
+    for call in (
+        lambda: world.update(SERVICES, "web", WEB, "scale"),
+        lambda: world.patch(SERVICES, "web", lambda tree: tree, "binding"),
+    ):
+        assert refused(world, call, 404).message == "the server could not find the requested resource"
+
+
 def test_what_exists_is_a_409() -> None:
     world = World()
     world.create(SERVICES, WEB)

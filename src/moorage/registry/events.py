@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from moorage.model.cluster import Event
 from moorage.model.errors import FieldError, invalid
+from moorage.registry import formats
 from moorage.registry.strategy import Strategy
 
 
@@ -21,10 +22,12 @@ class EventStrategy(Strategy[Event]):
 
     def validate(self, obj: Event) -> list[FieldError]:
         """An event lives in the namespace of what it is about; for cluster-scoped objects that is `default`."""
-        about = obj.involved_object.namespace
-        if about == obj.metadata.namespace or (not about and obj.metadata.namespace in ("default", "kube-system")):
-            return []
-        return [invalid("involvedObject.namespace", about, "does not match event.namespace")]
+        times = {"firstTimestamp": obj.first_timestamp, "lastTimestamp": obj.last_timestamp, "eventTime": obj.event_time}
+        errors = [invalid(path, value, text) for path, value in times.items() if value for text in formats.time(value)]
+        about, here = obj.involved_object.namespace, obj.metadata.namespace
+        if about != here and (about or here not in ("default", "kube-system")):
+            errors.append(invalid("involvedObject.namespace", about, "does not match event.namespace"))
+        return errors
 
     def selectable(self, obj: Event) -> Mapping[str, str]:
         about = obj.involved_object

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
+from moorage.model.clock import parse_timestamp
 from moorage.model.net import Address
 
 Format = Callable[[str], tuple[str, ...]]
@@ -181,6 +182,15 @@ def prefix(value: str) -> tuple[str, ...]:
         ip_network(value, strict=False)
     except ValueError:
         return ("must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",)
+    return ()
+
+
+def time(value: str) -> tuple[str, ...]:
+    """`metav1.Time` and `metav1.MicroTime`."""
+    try:
+        parse_timestamp(value)
+    except ValueError:
+        return ("must be a time as in RFC 3339, (e.g. 2006-01-02T15:04:05Z)",)
     return ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from moorage.model.cluster import Lease
 from moorage.model.errors import FieldError, forbidden, invalid
+from moorage.registry import formats
 from moorage.registry.strategy import Strategy
 
 
@@ -15,7 +16,8 @@ class LeaseStrategy(Strategy[Lease]):
 
     def validate(self, obj: Lease) -> list[FieldError]:
         spec = obj.spec
-        errors = []
+        times = {"spec.acquireTime": spec.acquire_time, "spec.renewTime": spec.renew_time}
+        errors = [invalid(path, value, text) for path, value in times.items() if value for text in formats.time(value)]
         if spec.lease_duration_seconds is not None and spec.lease_duration_seconds <= 0:
             errors.append(invalid("spec.leaseDurationSeconds", spec.lease_duration_seconds, "must be greater than 0"))
         if spec.lease_transitions is not None and spec.lease_transitions < 0:

@@ -23,6 +23,12 @@ def not_allowed(kind: Kind, name: str, why: str, causes: Sequence[dict[str, str]
     return ApiError(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {why}', details)
 
 
+def check_subresource(kind: Kind, subresource: str) -> None:
+    """Raises ApiError 404 where the kind has no such subresource."""
+    if subresource and subresource not in kind.subresources:
+        raise ApiError(404, "NotFound", "the server could not find the requested resource")
+
+
 def check_preconditions(kind: Kind, meta: ObjectMeta, uid: str, resource_version: str) -> None:
     """Raises ApiError 409 where a delete names another incarnation or version than the stored one."""
     if uid and uid != meta.uid:

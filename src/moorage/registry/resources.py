@@ -20,7 +20,14 @@ from moorage.model.selectors import EVERYTHING, Selector
 from moorage.model.wire import Tree
 from moorage.registry import deletion, metadata
 from moorage.registry.binding import bind, read_binding
-from moorage.registry.refusals import check_name, check_namespace, check_preconditions, field_warnings, missing
+from moorage.registry.refusals import (
+    check_name,
+    check_namespace,
+    check_preconditions,
+    check_subresource,
+    field_warnings,
+    missing,
+)
 from moorage.registry.selection import select
 from moorage.registry.settings import RegistrySettings
 from moorage.registry.strategies import strategies
@@ -75,6 +82,7 @@ class Registry:
     async def create(
         self, kind: Kind, namespace: str, tree: Tree, options: WriteOptions, name: str = "", subresource: str = ""
     ) -> Outcome:
+        check_subresource(kind, subresource)
         if subresource:
             binding = read_binding(tree, name)
             return await self._run(lambda work: bind(work, Key(namespace, name), binding), options.dry_run)
@@ -85,6 +93,7 @@ class Registry:
         return await self._run(lambda work: _warned(work.create(kind, obj, named), warnings), options.dry_run)
 
     async def update(self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "") -> Outcome:
+        check_subresource(kind, subresource)
         decoded = decode(kind, tree)
         warnings = field_warnings(kind, decoded, options)
         check_name(key, decoded.obj)
@@ -105,6 +114,8 @@ class Registry:
     async def patch(
         self, kind: Kind, key: Key, change: Callable[[Tree], Tree], options: WriteOptions, subresource: str = ""
     ) -> Outcome:
+        check_subresource(kind, subresource)
+
         def step(work: Transaction) -> Outcome:
             record = work.view.get(kind.resource, key)
             if record is None:
