@@ -1,8 +1,12 @@
 import json
+import signal
+import socket
+import subprocess
 
 import pytest
 
 from moorage.lab.echo_io import Conversation, Identity, port_of
+from moorage.lab.launch import ECHO
 
 
 def identity() -> Identity:
@@ -103,3 +107,14 @@ def test_the_port_comes_from_the_arguments_or_the_environment() -> None:
     for arguments in (["--port", "x"], ["--port", "70000"], ["--what"], ["--port"]):
         with pytest.raises(SystemExit, match="echo:"):
             port_of(arguments, {})
+
+
+def test_it_serves_on_for_a_moment_after_sigterm() -> None:
+    with subprocess.Popen([*ECHO, "--port", "0"], stdout=subprocess.PIPE, text=True) as echo:
+        assert echo.stdout is not None
+        port = int(echo.stdout.readline().split()[-1])
+        echo.send_signal(signal.SIGTERM)
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"still there?\n")
+            assert connection.recv(1000).endswith(b"still there?\n")
+        assert echo.wait(5) == 0

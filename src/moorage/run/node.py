@@ -21,7 +21,7 @@ from moorage.client.mirror_io import Mirror, Want
 from moorage.client.perform_io import perform
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.dns.serve_io import serve_dns
-from moorage.model.cluster import Node
+from moorage.model.cluster import Namespace, Node
 from moorage.model.net import Prefix
 from moorage.model.ports import Client
 from moorage.model.service import Service
@@ -58,7 +58,7 @@ async def run_node(settings: NodeSettings) -> None:
     datapath.start()
     forwarder = Forwarder(datapath)
     async with HttpClient(load(settings.kubeconfig), user_agent="moorage-node") as client, asyncio.TaskGroup() as tasks:
-        mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node)])
+        mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node), Want(Namespace)])
         tasks.create_task(mirror.run(), name="mirror")
         tasks.create_task(HealthServer(settings.health_port, forwarder.health).serve(), name="health")
         moved = asyncio.Event()
