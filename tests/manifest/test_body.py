@@ -45,5 +45,5 @@ values = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=4), values, max_size=4), st.booleans())
 def test_a_body_without_repetition_has_no_duplicates(tree: dict[str, Any], ascii_only: bool) -> None:
-    body = read_body(json.dumps(tree, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass").replace(b"\xed", b"?"))
+    body = read_body(json.dumps(tree, ensure_ascii=ascii_only).encode())
     assert body.duplicates == ()
