@@ -12,6 +12,9 @@ import msgspec
 from moorage.api.app import App, make_app
 from moorage.api.auth import ADMINS, READERS, TokenAuthenticator, User
 from moorage.api.exchange_io import Message
+from moorage.model.kinds import Kind
+from moorage.model.ports import Subscription
+from moorage.model.selectors import EVERYTHING, Selector
 from moorage.registry.resources import Registry
 from moorage.registry.settings import RegistrySettings
 from moorage.run.bootstrap import bootstrap
@@ -39,10 +42,36 @@ class Reply(msgspec.Struct):
         return msgspec.json.decode(self.body)
 
 
-async def new_app(history: int = 1000) -> App:
-    registry = Registry(MemoryStore(history), RegistrySettings(), lambda: NOW, random.Random(1))
+class Watched(Registry):
+    """The real registry; it remembers the watches that are open."""
+
+    def __init__(self, history: int) -> None:
+        super().__init__(MemoryStore(history), RegistrySettings(), lambda: NOW, random.Random(1))
+        self.open: list[Subscription] = []
+
+    def watch(
+        self, kind: Kind, namespace: str, since: int, labels: Selector = EVERYTHING, fields: Selector = EVERYTHING
+    ) -> Subscription:
+        subscription = super().watch(kind, namespace, since, labels, fields)
+        self.open.append(subscription)
+        close = subscription.close
+
+        def closed() -> None:
+            self.open.remove(subscription)
+            close()
+
+        subscription.close = closed  # type: ignore[method-assign]
+        return subscription
+
+
+async def new_registry(history: int = 1000) -> Watched:
+    registry = Watched(history)
     await bootstrap(registry, "10.96.0.0/16", "198.18.0.2", 6443)
-    return make_app(registry, TokenAuthenticator(USERS), lambda: NOW)
+    return registry
+
+
+async def new_app(history: int = 1000) -> App:
+    return make_app(await new_registry(history), TokenAuthenticator(USERS), lambda: NOW)
 
 
 class Call:

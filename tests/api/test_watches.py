@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
-from moorage.api.app import App
-from tests.api.asgi import SERVICES, Call, ask, new_app, service
+from moorage.api.app import App, make_app
+from moorage.api.auth import TokenAuthenticator
+from moorage.model.ports import StoreEvent
+from tests.api.asgi import NOW, SERVICES, USERS, Call, ask, new_app, new_registry, service
 
 TABLE = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
 
@@ -160,6 +162,56 @@ def test_stopping_the_server_ends_watches_in_good_order() -> None:
         assert await watcher.end() == [b""]
 
     run(story)
+
+
+def test_nothing_is_left_of_a_watch_that_ended() -> None:
+    async def story() -> None:
+        registry = await new_registry()
+        app = make_app(registry, TokenAuthenticator(USERS), lambda: NOW)
+        watchers = [Watcher(app), Watcher(app, "&labelSelector=a"), Watcher(app)]
+        for watcher in watchers:
+            await watcher.start()
+        assert len(registry.open) == 3
+        watchers[0].call.hang_up()
+        watchers[1].call.task.cancel()
+        await asyncio.wait({watchers[0].call.task, watchers[1].call.task})
+        assert len(registry.open) == 1
+        app.stop()
+        await watchers[2].end()
+        assert not registry.open
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(story())
+
+
+def test_a_watch_ends_after_its_time_with_bookmarks_before() -> None:
+    async def story() -> None:
+        times = iter([0.0, 0.0, 29.0, 31.0])
+        registry = await new_registry()
+        app = make_app(registry, TokenAuthenticator(USERS), lambda: next(times))
+        registry.watch = lambda *_: Silent()  # type: ignore[method-assign]
+        watcher = Watcher(app, "&resourceVersion=5&timeoutSeconds=30&allowWatchBookmarks=true")
+        await watcher.start()
+        bookmarks = [await watcher.next() for _ in range(2)]
+        assert {(each["type"], each["object"]["metadata"]["resourceVersion"]) for each in bookmarks} == {("BOOKMARK", "77")}
+        assert await watcher.end() == [b""]
+        assert Silent.waited == [30.0, 1.0]
+
+    asyncio.run(story())
+
+
+class Silent:
+    """A subscription to which nothing happens; it notes how long it was asked to wait."""
+
+    revision = 77
+    waited: ClassVar[list[float | None]] = []
+
+    async def next(self, timeout: float | None = None) -> tuple[StoreEvent, ...]:
+        self.waited.append(timeout)
+        return ()
+
+    def close(self) -> None:
+        pass
 
 
 def test_tables_name_their_columns_once() -> None:

@@ -23,8 +23,9 @@ from tests.control.things import World, container, node, pod, service
 NAMED = (ServicePort(name="http", protocol="TCP", port=80, target_port="web"),)
 
 
-def controller(batch: int = 500) -> EndpointSliceController:
-    return EndpointSliceController(Random(1), batch)
+def controller(batch: int = 500, seed: int = 1) -> EndpointSliceController:
+    """A process that starts again draws other names: give it another seed."""
+    return EndpointSliceController(Random(seed), batch)
 
 
 def slices(world: World, name: str = "web") -> list[EndpointSlice]:
@@ -363,12 +364,12 @@ def present(world: World, name: str) -> Described:
 def test_slices_say_what_is_there_whatever_happened(steps: list[tuple[object, ...]]) -> None:
     world = World(node("node-1"), service())
     one = controller(batch=2)
-    for step in steps:
+    for number, step in enumerate(steps, 2):
         apply(world, step)
         if step[0] == "look":
             world.run(one)
         if step[0] == "restart":
-            one, world._changes = controller(batch=2), world._changes.merged(type(world._changes)(everything=True))
+            one, world._changes = controller(batch=2, seed=number), world._changes.merged(type(world._changes)(everything=True))
     world.settle(one)
     services: Mapping[Key, Service] = world.snapshot.all(Service)
     for key, made in services.items():

@@ -35,8 +35,8 @@ def documented_reasons() -> str:
     lines += ["| reason | meaning |", "|---|---|"]
     for member, sentence in zip(members.body, members.body[1:], strict=False):
         if isinstance(member, ast.Assign) and isinstance(sentence, ast.Expr) and isinstance(sentence.value, ast.Constant):
-            word = member.value.value if isinstance(member.value, ast.Constant) else ""
-            lines.append(f"| `{word}` | {sentence.value.value} |")
+            word = str(member.value.value) if isinstance(member.value, ast.Constant) else ""
+            lines.append(f"| `{word}` | {sentence.value.value!s} |")
     return "\n".join(lines) + "\n"
 
 

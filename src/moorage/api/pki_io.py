@@ -46,7 +46,7 @@ def ensure_pki(directory: Path, sans: Iterable[str]) -> Pki:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         if not pki.ca_certificate.exists():
             _make_authority(pki)
-        if not pki.certificate.exists() or not _is_good(pki, wanted):
+        if not (pki.certificate.exists() and pki.key.exists() and _is_good(pki, wanted)):
             _make_certificate(pki, wanted)
     except (OSError, ValueError, x509.ExtensionNotFound) as error:
         raise HostError(f"certificates in {directory}: {error}") from error
@@ -63,7 +63,9 @@ def _is_good(pki: Pki, wanted: set[x509.GeneralName]) -> bool:
     authority = x509.load_pem_x509_certificate(pki.ca_certificate.read_bytes())
     named = set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     lasts = certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC) > RENEW_BEFORE
-    return lasts and wanted <= named and certificate.issuer == authority.subject and pki.key.exists()
+    key = serialization.load_pem_private_key(pki.key.read_bytes(), None)
+    ours = certificate.issuer == authority.subject and certificate.public_key() == key.public_key()
+    return lasts and ours and wanted <= named
 
 
 def _make_authority(pki: Pki) -> None:
