@@ -20,6 +20,10 @@ GRACE_SECONDS = 2
 """How long requests in progress may take after the end was asked for."""
 
 
+KEEP_ALIVE_SECONDS = 120
+"""How long an idle connection is kept: longer than Go's clients keep theirs (90 s), so that they are the ones who close it."""
+
+
 class _HeadTooLong(Exception):
     pass
 
@@ -68,7 +72,7 @@ async def serve(app: App, sockets: Sequence[socket.socket], certfile: Path, keyf
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_keep_alive=90,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=1024,
     )

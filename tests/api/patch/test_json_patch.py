@@ -131,3 +131,14 @@ def test_copies_cannot_grow_without_bound() -> None:
     doubling = [{"op": "copy", "from": "/list", "path": "/list/-"}] * 40
     with pytest.raises(ApiError, match="bytes would be copied"):
         patched({"list": ["x" * 1000]}, *doubling)
+
+
+def test_a_document_cannot_be_nested_without_bound() -> None:
+    deeper: list[dict[str, Any]] = [
+        {"op": "copy", "from": "/a", "path": "/b"},
+        {"op": "add", "path": "/a", "value": {}},
+        {"op": "move", "from": "/b", "path": "/a/a"},
+    ]
+    with pytest.raises(ApiError) as caught:
+        patched({"a": {}}, *deeper * 1000)
+    assert caught.value.code == 422

@@ -53,8 +53,11 @@ def parse_json_patch(body: bytes) -> Sequence[Operation]:
 def apply_json_patch(document: Tree, operations: Sequence[Operation]) -> Tree:
     """The patched document; the given one stays as it is. Raises ApiError 422 where an operation does not apply."""
     state = _Document(copied(document))
-    for operation in operations:
-        _OPERATIONS[operation.op](state, operation)
+    try:
+        for operation in operations:
+            _OPERATIONS[operation.op](state, operation)
+    except RecursionError as error:
+        raise _refused("the document nests too deeply") from error
     if not isinstance(state.root, dict):
         raise _refused("the patch leaves no object")
     return state.root
