@@ -100,7 +100,7 @@ class Demo:
         seconds = await self._traffic.seconds_to_leave(name, "pod/my-api-client", f"http://{API}:80")
         self._check(
             API, "a Pod", f"an unready Pod is left out within {LEAVE_LIMIT:.0f} s", seconds < LEAVE_LIMIT,
-            f"{name} left {max(seconds, 0) * 1e3:.0f} ms after its status said so",
+            f"{name} left {seconds * 1e3:.0f} ms after its status said so" if seconds > 0 else f"{name} left before its status was read",
         )  # fmt: skip
 
     async def _node_port(self, name: str, given: int | None = None) -> None:
