@@ -180,3 +180,13 @@ def test_a_list_is_in_order_and_of_one_revision() -> None:
     assert revision == world.store.revision
     assert [str(each.key) for each in world.registry.list(SERVICES, "default")[0]] == ["default/a", "default/b"]
     assert world.registry.list(IP_ADDRESS_POOLS, "default", Selector(), Selector())[0] == ()
+
+
+def test_what_is_accepted_but_not_done_is_warned_of() -> None:
+    """Upstream: WarningsOnCreate and WarningsOnUpdate. A status update says nothing about the spec."""
+    world = World()
+    spec = {"type": "LoadBalancer", "ports": [{"port": 80}], "loadBalancerSourceRanges": ["192.0.2.0/24"]}
+    (warning,) = world.create(SERVICES, {"metadata": {"name": "web"}, "spec": spec}).warnings
+    assert warning == "spec.loadBalancerSourceRanges: not enforced; clients of every source are admitted"
+    assert world.patch(SERVICES, "web", lambda tree: tree).warnings == (warning,)
+    assert world.patch(SERVICES, "web", lambda tree: tree, subresource="status").warnings == ()

@@ -87,7 +87,7 @@ class Registry:
             binding = read_binding(tree, name)
             return await self._run(lambda work: bind(work, Key(namespace, name), binding), options.dry_run)
         decoded = decode(kind, tree)
-        warnings = field_warnings(kind, decoded, options)
+        warnings = self._warnings(kind, decoded, options)
         obj = self._new(kind, namespace, decoded.obj)
         named = bool(decoded.obj.metadata.name)
         return await self._run(lambda work: _warned(work.create(kind, obj, named), warnings), options.dry_run)
@@ -95,7 +95,7 @@ class Registry:
     async def update(self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "") -> Outcome:
         check_subresource(kind, subresource)
         decoded = decode(kind, tree)
-        warnings = field_warnings(kind, decoded, options)
+        warnings = self._warnings(kind, decoded, options, subresource)
         check_name(key, decoded.obj)
         check_namespace(kind, key.namespace, decoded.obj)
 
@@ -121,13 +121,18 @@ class Registry:
             if record is None:
                 raise missing(kind, key)
             decoded: Decoded = decode(kind, change(to_tree(record.body)))
-            warnings = field_warnings(kind, decoded, options)
+            warnings = self._warnings(kind, decoded, options, subresource)
             return _warned(work.update(kind, record, decoded.obj, subresource), warnings)
 
         return await self._run(step, options.dry_run)
 
     async def delete(self, kind: Kind, key: Key, options: DeleteOptions) -> Outcome:
         return await self._run(lambda work: deletion.delete(work, kind, key, options), options.dry_run)
+
+    def _warnings(self, kind: Kind, decoded: Decoded, options: WriteOptions, subresource: str = "") -> tuple[str, ...]:
+        """About the fields as they were written, and about what they ask for."""
+        about_fields = field_warnings(kind, decoded, options)
+        return about_fields if subresource else about_fields + self._strategies[kind.resource].warnings(decoded.obj)
 
     def _new(self, kind: Kind, namespace: str, obj: Object) -> Object:
         """A body of a create, completed and found valid. Raises ApiError 400, 404 (namespace) or 422."""

@@ -38,6 +38,7 @@ from moorage.registry.service_facts import (
 )
 from moorage.registry.settings import RegistrySettings
 from moorage.registry.strategy import Allocation, Held, ReadView, Strategy
+from moorage.table.frontends import unsupported
 
 if TYPE_CHECKING:
     from random import Random
@@ -56,6 +57,10 @@ class ServiceStrategy(Strategy[Service]):
         self._addresses = settings.addresses()
         self._ports = settings.ports()
         self._families: Sequence[Family] = [Family.of(each.prefix) for each in self._addresses]
+
+    def warnings(self, obj: Service) -> tuple[str, ...]:
+        """What the forwarding table says it does not do; nobody should learn that from missing traffic."""
+        return tuple(note.message for note in unsupported(obj))
 
     def default(self, obj: Service) -> Service:
         spec = obj.spec

@@ -76,6 +76,10 @@ class Strategy(Generic[O]):
         """Keeps all but status and metadata."""
         return _replaced(before, metadata=after.metadata, status=_status(after))
 
+    def warnings(self, obj: O) -> tuple[str, ...]:
+        """What the writer should know, though the object is accepted (upstream: WarningsOnCreate, WarningsOnUpdate)."""
+        return ()
+
     def validate(self, obj: O) -> list[FieldError]:
         """What is wrong with the object by itself."""
         return []
