@@ -98,10 +98,9 @@ class Demo:
         """One Pod fails its probe on request. Measured from the API's answer that it is unready to the last answer from it."""
         name = (await self._traffic.pods("my-api"))[0].metadata.name
         seconds = await self._traffic.seconds_to_leave(name, "pod/my-api-client", f"http://{API}:80")
-        self._check(
-            API, "a Pod", f"an unready Pod is left out within {LEAVE_LIMIT:.0f} s", seconds < LEAVE_LIMIT,
-            f"{name} left {seconds * 1e3:.0f} ms after its status said so" if seconds > 0 else f"{name} left before its status was read",
-        )  # fmt: skip
+        after = f"{seconds * 1e3:.0f} ms after its status said so" if seconds > 0 else "before its status was read"
+        claim = f"an unready Pod is left out within {LEAVE_LIMIT:.0f} s"
+        self._check(API, "a Pod", claim, seconds < LEAVE_LIMIT, f"{name} left {after}")
 
     async def _node_port(self, name: str, given: int | None = None) -> None:
         service, nodes = await self._service(name), self._traffic.nodes()
