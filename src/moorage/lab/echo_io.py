@@ -249,13 +249,13 @@ def drain_on_sigterm(identity: Identity) -> None:
 def main() -> None:
     variables = dict(os.environ)
     identity = Identity(variables)
+    drain_on_sigterm(identity)
     try:
         server = Server(identity, port_of(sys.argv[1:], variables))
     except OSError as error:
         raise SystemExit(f"echo: cannot listen: {error.strerror}") from None
     sys.stdout.write(f"{identity.pod} listens on port {server.port}\n")
     sys.stdout.flush()
-    drain_on_sigterm(identity)
     sys.exit(server.serve())
 
 
