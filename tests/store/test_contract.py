@@ -95,6 +95,39 @@ def test_lists_are_in_key_order_and_by_namespace(run: Run) -> None:
     run(check)
 
 
+def test_lists_of_the_past_are_what_was_there(run: Run) -> None:
+    async def check(store: Store) -> None:
+        lists: dict[int, list[tuple[str, str, str | None]]] = {}
+        changes = [
+            putting("b"), putting("a"), putting("a", "new"), putting("a", namespace="other"), putting("n", resource=NODES),
+            removing("b"), putting("c"), putting("b", "again"), removing("a"),
+        ]  # fmt: skip
+        for change in changes:
+            await store.transact(change)
+            records, revision = store.list(PODS)
+            lists[revision] = [(*each.key, text_of(each)) for each in records]
+        assert len(lists) == len(changes)
+        for revision, listed in lists.items():
+            records, found = store.list(PODS, at=revision)
+            assert ([(*each.key, text_of(each)) for each in records], found) == (listed, revision)
+            records, _ = store.list(PODS, "default", revision)
+            assert [(*each.key, text_of(each)) for each in records] == [each for each in listed if each[0] == "default"]
+
+    run(check)
+
+
+def test_lists_from_before_the_history_and_of_the_future_are_gone(run: Run) -> None:
+    async def check(store: Store) -> None:
+        for number in range(HISTORY + 5):
+            await store.transact(putting("a", str(number)))
+        for revision in (2, store.revision + 1):
+            with pytest.raises(ApiError) as refusal:
+                store.list(PODS, at=revision)
+            assert refusal.value.code == 410
+
+    run(check)
+
+
 def test_a_transaction_sees_its_own_writes_and_the_result_is_returned(run: Run) -> None:
     def counted(view: StoreView) -> int:
         view.put(PODS, key("a"), made())

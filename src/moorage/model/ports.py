@@ -109,8 +109,11 @@ class Store(Protocol):
 
     def get(self, resource: str, key: Key) -> Record | None: ...
 
-    def list(self, resource: str, namespace: str = "") -> tuple[Sequence[Record], int]:
-        """Committed records in key order, and the revision they are the state of."""
+    def list(self, resource: str, namespace: str = "", at: int = 0) -> tuple[Sequence[Record], int]:
+        """Committed records in key order, and the revision they are the state of: the newest, or `at` where that is given.
+
+        Raises ApiError 410 where the history does not reach back to `at`, and where `at` is yet to come.
+        """
         ...
 
     async def transact(self, change: Callable[[StoreView], T]) -> T:
@@ -160,8 +163,10 @@ class Resources(Protocol):
     def get(self, kind: Kind, key: Key) -> Record: ...
 
     def list(
-        self, kind: Kind, namespace: str = "", labels: Selector = EVERYTHING, fields: Selector = EVERYTHING
-    ) -> tuple[Sequence[Record], int]: ...
+        self, kind: Kind, namespace: str = "", labels: Selector = EVERYTHING, fields: Selector = EVERYTHING, at: int = 0
+    ) -> tuple[Sequence[Record], int]:
+        """`at` as for `Store.list`."""
+        ...
 
     def watch(
         self, kind: Kind, namespace: str, since: int, labels: Selector = EVERYTHING, fields: Selector = EVERYTHING

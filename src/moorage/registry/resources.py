@@ -64,10 +64,10 @@ class Registry:
         return record
 
     def list(
-        self, kind: Kind, namespace: str = "", labels: Selector = EVERYTHING, fields: Selector = EVERYTHING
+        self, kind: Kind, namespace: str = "", labels: Selector = EVERYTHING, fields: Selector = EVERYTHING, at: int = 0
     ) -> tuple[Sequence[Record], int]:
         selection = select(kind, self._strategies[kind.resource], namespace, labels, fields)
-        records, revision = self._store.list(kind.resource, namespace)
+        records, revision = self._store.list(kind.resource, namespace, at)
         if labels.requirements or fields.requirements:
             records = [record for record in records if selection.shows(record)]
         return records, revision

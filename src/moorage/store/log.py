@@ -15,7 +15,7 @@ from moorage.model.errors import gone
 from moorage.model.meta import Key
 from moorage.model.ports import ADDED, DELETED, MODIFIED, Record, StoreEvent, StoreView
 from moorage.store.history import History
-from moorage.store.state import Released, State, Taken, Write
+from moorage.store.state import Released, State, Taken, Write, taken_back
 
 T = TypeVar("T")
 
@@ -119,6 +119,12 @@ class Log:
     def abandon(self) -> None:
         """Forgets every write that is not committed."""
         self._head = self.committed.copy()
+
+    def list(self, resource: str, namespace: str, at: int = 0) -> Sequence[Record]:
+        """Committed records in key order, now or at revision `at`. Raises ApiError 410 as `events` does."""
+        records = self.committed.list(resource, namespace)
+        events = self.events(resource, at) if at else ()
+        return taken_back(records, events, namespace) if events else records
 
     def events(self, resource: str, since: int) -> Sequence[StoreEvent]:
         """Committed events of a kind after revision `since`, oldest first.

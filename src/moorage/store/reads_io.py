@@ -29,8 +29,8 @@ class Reads:
     def get(self, resource: str, key: Key) -> Record | None:
         return self._log.committed.get(resource, key)
 
-    def list(self, resource: str, namespace: str = "") -> tuple[Sequence[Record], int]:
-        return self._log.committed.list(resource, namespace), self.revision
+    def list(self, resource: str, namespace: str = "", at: int = 0) -> tuple[Sequence[Record], int]:
+        return self._log.list(resource, namespace, at), at or self.revision
 
     def watch(self, resource: str, since: int) -> LogSubscription:
         return LogSubscription(self._log, self._waiting.setdefault(resource, set()), resource, since)

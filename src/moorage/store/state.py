@@ -40,6 +40,16 @@ Write = StoreEvent | Taken | Released
 """One step from a state to the next. A StoreEvent moves the revision on by one; an allocation has no revision."""
 
 
+def taken_back(records: Sequence[Record], events: Iterable[StoreEvent], namespace: str) -> Sequence[Record]:
+    """What the records of a kind were before `events`, in key order. An empty namespace means all."""
+    before: dict[Key, Record | None] = {}
+    for event in events:
+        before.setdefault(event.record.key, event.previous)
+    untouched = [each for each in records if each.key not in before]
+    restored = [each for each in before.values() if each is not None and namespace in ("", each.key.namespace)]
+    return sorted(untouched + restored, key=lambda each: each.key)
+
+
 class Table:
     """The records of one kind. The keys are also kept sorted: an insertion moves 8 bytes per later key, which for 10,000
     keys takes microseconds, and a list is a slice.
