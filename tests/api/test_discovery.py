@@ -48,6 +48,7 @@ def test_groups() -> None:
 def test_resources() -> None:
     found = {each["name"]: each for each in read("/api/v1")["resources"]}
     assert set(found) == {
+        "endpoints",
         "events",
         "namespaces",
         "namespaces/status",

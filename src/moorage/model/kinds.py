@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from moorage.model.cluster import Event, Lease, Namespace, Node
+from moorage.model.endpoints import Endpoints
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Object
 from moorage.model.pods import Pod
@@ -67,6 +68,16 @@ ENDPOINT_SLICES = Kind(
     namespaced=True,
     type=EndpointSlice,
 )
+ENDPOINTS = Kind(
+    group="",
+    version="v1",
+    kind="Endpoints",
+    plural="endpoints",
+    singular="endpoints",
+    namespaced=True,
+    type=Endpoints,
+    short_names=("ep",),
+)
 LEASES = Kind(
     group="coordination.k8s.io", version="v1", kind="Lease", plural="leases", singular="lease", namespaced=True, type=Lease
 )
@@ -81,7 +92,7 @@ IP_ADDRESS_POOLS = Kind(
     subresources=("status",),
 )
 
-KINDS: tuple[Kind, ...] = (NAMESPACES, NODES, PODS, SERVICES, EVENTS, ENDPOINT_SLICES, LEASES, IP_ADDRESS_POOLS)
+KINDS: tuple[Kind, ...] = (NAMESPACES, NODES, PODS, SERVICES, EVENTS, ENDPOINTS, ENDPOINT_SLICES, LEASES, IP_ADDRESS_POOLS)
 
 BY_TYPE: dict[type[Object], Kind] = {kind.type: kind for kind in KINDS}
 BY_RESOURCE: dict[str, Kind] = {kind.resource: kind for kind in KINDS}

@@ -7,6 +7,7 @@ from typing import Any
 
 from moorage.model.kinds import (
     ENDPOINT_SLICES,
+    ENDPOINTS,
     EVENTS,
     IP_ADDRESS_POOLS,
     LEASES,
@@ -15,6 +16,7 @@ from moorage.model.kinds import (
     PODS,
     SERVICES,
 )
+from moorage.registry.endpoints import EndpointsStrategy
 from moorage.registry.events import EventStrategy
 from moorage.registry.leases import LeaseStrategy
 from moorage.registry.namespaces import NamespaceStrategy
@@ -35,6 +37,7 @@ def strategies(settings: RegistrySettings) -> Mapping[str, Strategy[Any]]:
         PODS.resource: PodStrategy(),
         SERVICES.resource: ServiceStrategy(settings),
         EVENTS.resource: EventStrategy(),
+        ENDPOINTS.resource: EndpointsStrategy(),
         ENDPOINT_SLICES.resource: EndpointSliceStrategy(),
         LEASES.resource: LeaseStrategy(),
         IP_ADDRESS_POOLS.resource: PoolStrategy(),

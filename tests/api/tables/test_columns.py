@@ -9,6 +9,7 @@ import pytest
 
 from moorage.api.tables.columns import LAYOUTS
 from moorage.model.cluster import Event, Lease, Namespace, Node
+from moorage.model.endpoints import Endpoints
 from moorage.model.kinds import KINDS
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Object
@@ -131,6 +132,16 @@ def test_endpoint_slice() -> None:
     tree = {"addressType": "IPv4", "ports": [{"port": 8080}, {"name": "any"}, {}], "endpoints": endpoints}
     assert row(EndpointSlice, tree) == ("it", "IPv4", "8080,any,*", "10.244.0.1,10.244.0.2,10.244.0.3 + 2 more...", "5m")
     assert row(EndpointSlice, {})[2:4] == ("<unset>", "<unset>")
+
+
+def test_endpoints() -> None:
+    """`formatEndpoints` in `pkg/printers/internalversion/printers.go`: ready addresses only."""
+    ports = [{"name": "a", "port": 80}, {"name": "b", "port": 443}]
+    many = {"addresses": [{"ip": "10.0.0.1"}, {"ip": "fd00::2"}], "notReadyAddresses": [{"ip": "10.0.0.9"}], "ports": ports}
+    assert row(Endpoints, {"subsets": [many]}) == ("it", "10.0.0.1:80,[fd00::2]:80,10.0.0.1:443 + 1 more...", "5m")
+    assert row(Endpoints, {"subsets": [{"addresses": [{"ip": "10.0.0.1"}]}]})[1] == "10.0.0.1"
+    assert row(Endpoints, {"subsets": [{"notReadyAddresses": [{"ip": "10.0.0.1"}]}]})[1] == ""
+    assert row(Endpoints, {})[1] == "<none>"
 
 
 def test_ip_address_pool() -> None:

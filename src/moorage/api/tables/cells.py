@@ -63,7 +63,12 @@ def pairs(labels: Mapping[str, str]) -> str:
     return joined(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def few(values: Sequence[str], most: int = 3) -> str:
+def host_port(address: str, port: int) -> str:
+    """`10.244.1.2:8080`, `[fd00::2]:8080`."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def few(values: Sequence[str], most: int = 3, otherwise: str = UNSET) -> str:
     """The first three, and how many more there are."""
-    text = joined(values[:most], UNSET)
+    text = joined(values[:most], otherwise)
     return f"{text} + {len(values) - most} more..." if len(values) > most else text

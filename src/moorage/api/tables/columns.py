@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from moorage.api.tables.cells import NONE, UNKNOWN, age, few, joined, pairs
+from moorage.api.tables.cells import NONE, UNKNOWN, age, few, host_port, joined, pairs
 from moorage.api.tables.pod_status import summarize
 from moorage.model.cluster import Event, Lease, Namespace, Node
+from moorage.model.endpoints import Endpoints
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Object, is_true
 from moorage.model.pods import Pod
@@ -123,6 +124,18 @@ def _external_ip(obj: Service) -> str:
     return joined([*given, *spec.external_ips], "<pending>")
 
 
+def _endpoints(obj: Endpoints, now: float) -> tuple[object, ...]:
+    """Ready addresses with each of their ports; a headless Service may have none."""
+    shown = [
+        host_port(address.ip, port.port) if port else address.ip
+        for subset in obj.subsets
+        for port in subset.ports or (None,)
+        for address in subset.addresses
+    ]
+    cell = few(shown, otherwise="") if obj.subsets else NONE
+    return obj.metadata.name, cell, age(obj.metadata.creation_timestamp, now)
+
+
 def _endpoint_slice(obj: EndpointSlice, now: float) -> tuple[object, ...]:
     ports = [str(port.port) if port.port is not None else port.name or "*" for port in obj.ports]
     addresses = [address for endpoint in obj.endpoints for address in endpoint.addresses]
@@ -181,6 +194,7 @@ LAYOUTS: Mapping[type[Object], Layout] = {
         (NAME, *_plain("Ready", "Status", "Restarts"), AGE, *_wide("IP", "Node", "Nominated Node", "Readiness Gates")), _pod
     ),
     Service: Layout((NAME, *_plain("Type", "Cluster-IP", "External-IP", "Port(s)"), AGE, *_wide("Selector")), _service),
+    Endpoints: Layout((NAME, *_plain("Endpoints"), AGE), _endpoints),
     EndpointSlice: Layout((NAME, *_plain("AddressType", "Ports", "Endpoints"), AGE), _endpoint_slice),
     Event: Layout(
         (
