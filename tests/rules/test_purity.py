@@ -36,6 +36,14 @@ def _imports(module: ast.Module) -> set[str]:
     return found
 
 
+def test_waiting_with_a_limit_keeps_cancellation() -> None:
+    """`asyncio.wait_for` of Python 3.11 returns the result and forgets a cancellation that arrives with it; `asyncio.timeout`
+    does not.
+    """
+    guilty = [name(path) for path in FILES if "asyncio.wait_for" in path.read_text()]
+    assert not guilty, "use `async with asyncio.timeout(...)`"
+
+
 def test_only_the_shell_touches_the_world() -> None:
     guilty = {}
     for path in FILES:

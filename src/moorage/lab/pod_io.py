@@ -123,9 +123,8 @@ class PodKeeper:
                 self._reporter.report(status)
         if not self._run.finished:
             with suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._news.wait(), None if decision.wake_at is None else max(0.0, decision.wake_at - now)
-                )
+                async with asyncio.timeout(None if decision.wake_at is None else max(0.0, decision.wake_at - now)):
+                    await self._news.wait()
 
     def _perform(self, action: Action) -> None:
         match action:

@@ -143,7 +143,8 @@ async def _run(command: tuple[str, ...], target: Target, limit: float) -> Outcom
     except LaunchError as error:
         return Outcome(False, str(error))
     try:
-        code = await asyncio.wait_for(process.wait(), limit)
+        async with asyncio.timeout(limit):
+            code = await process.wait()
     except TimeoutError:
         return Outcome(False, f'command timed out: "{" ".join(command)}" timed out after {limit:g}s')
     finally:

@@ -103,7 +103,8 @@ class Process:
         """SIGTERM, then after `grace` seconds SIGKILL; the exit code."""
         self.send(signal.SIGTERM)
         with suppress(TimeoutError):
-            return await asyncio.wait_for(self.wait(), grace)
+            async with asyncio.timeout(grace):
+                return await self.wait()
         self.kill()
         return await self.wait()
 

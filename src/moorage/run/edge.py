@@ -90,7 +90,8 @@ async def _balance(
     wake_in: float | None = None
     while True:
         try:
-            await asyncio.wait_for(changed.wait(), wake_in)
+            async with asyncio.timeout(wake_in):
+                await changed.wait()
             changed.clear()
             table = edge_table(mirror.snapshot, prober.healthy, LOAD_BALANCER_CLASS, table)
             forwarder.apply(table)

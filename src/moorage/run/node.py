@@ -73,7 +73,8 @@ async def _forward(settings: NodeSettings, mirror: Mirror, forwarder: Forwarder,
     compiler, facts = Compiler(), NodeFacts(settings.name)
     while True:
         try:
-            snapshot, changes = await asyncio.wait_for(mirror.next(), forwarder.wake_in)
+            async with asyncio.timeout(forwarder.wake_in):
+                snapshot, changes = await mirror.next()
         except TimeoutError:
             forwarder.wake()
             continue

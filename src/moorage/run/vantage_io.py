@@ -72,7 +72,8 @@ async def run_at(plan: LabPlan, vantage: str, command: Sequence[str], client: Cl
         env=environment(plan),
     )
     try:
-        output, errors = await asyncio.wait_for(process.communicate(), timeout)
+        async with asyncio.timeout(timeout):
+            output, errors = await process.communicate()
     except TimeoutError as error:
         raise HostError(f"{command[0]} at {vantage} did not end within {timeout:.0f} s") from error
     finally:
