@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import yaml
 
-from moorage.api.forms import Accepted, Form, choose, parse_accept
+from moorage.api.forms import Accepted, Form, Page, choose, parse_accept
 from moorage.model.errors import ApiError
 from moorage.model.kinds import SERVICES
 from moorage.model.meta import Key
@@ -34,7 +34,7 @@ def one(accept: str, include: str = "") -> Any:
 
 
 def many(accept: str, *records: Record) -> Any:
-    return msgspec.json.decode(b"".join(form(accept).many(records, 9)))
+    return msgspec.json.decode(b"".join(form(accept).many(Page(records, 9))))
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/json", "application/vnd.kubernetes.protobuf,application/json"])
@@ -43,6 +43,13 @@ def test_whole(accept: str) -> None:
     assert form(accept).in_event(record("a", 7)) == record("a", 7).body
     assert many(accept) == {"kind": "ServiceList", "apiVersion": "v1", "metadata": {"resourceVersion": "9"}, "items": []}
     assert [each["metadata"]["name"] for each in many(accept, record("a", 7), record("b", 8))["items"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("accept", ["", METADATA, TABLE])
+def test_the_metadata_of_a_page(accept: str) -> None:
+    page = Page((record("a", 7),), 9, "token", 3)
+    metadata = msgspec.json.decode(b"".join(form(accept).many(page)))["metadata"]
+    assert metadata == {"resourceVersion": "9", "continue": "token", "remainingItemCount": 3}
 
 
 def test_metadata_only() -> None:
@@ -89,7 +96,7 @@ def test_yaml() -> None:
     chosen = form("application/yaml")
     assert chosen.content_type == "application/yaml"
     assert yaml.safe_load(b"".join(chosen.one(record("a", 7))))["metadata"]["name"] == "a"
-    assert len(yaml.safe_load(b"".join(chosen.many((record("a", 7),), 9)))["items"]) == 1
+    assert len(yaml.safe_load(b"".join(chosen.many(Page((record("a", 7),), 9))))["items"]) == 1
     with pytest.raises(ApiError):
         chosen.in_event(record("a", 7))
     with pytest.raises(ApiError):

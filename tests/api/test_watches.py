@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -120,7 +120,7 @@ def test_initial_events_end_with_a_bookmark() -> None:
 
 def test_without_initial_events_only_what_comes() -> None:
     async def story(app: App) -> None:
-        watcher = Watcher(app, "&sendInitialEvents=false")
+        watcher = Watcher(app, "&sendInitialEvents=false&resourceVersionMatch=NotOlderThan")
         await watcher.start()
         await ask(app, "POST", SERVICES, service())
         assert await watcher.seen(1) == [("ADDED", "web")]
@@ -145,7 +145,7 @@ def test_a_revision_that_is_no_longer_kept_is_an_error_event() -> None:
 
 def test_a_future_revision_is_an_error_event() -> None:
     async def story(app: App) -> None:
-        watcher = Watcher(app, "&sendInitialEvents=true&resourceVersion=999")
+        watcher = Watcher(app, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999")
         await watcher.start()
         assert (await watcher.next())["object"]["reason"] == "Timeout"
         await watcher.end()
@@ -184,30 +184,35 @@ def test_nothing_is_left_of_a_watch_that_ended() -> None:
     asyncio.run(story())
 
 
-def test_a_watch_ends_after_its_time_with_bookmarks_before() -> None:
+def test_bookmarks_come_every_minute_and_at_the_end() -> None:
+    """apiserver `storage/cacher/cache_watcher.go`: roughly every minute, and before the watch is ended."""
+
     async def story() -> None:
-        times = iter([0.0, 0.0, 29.0, 31.0])
+        quiet = Quiet()
         registry = await new_registry()
-        app = make_app(registry, TokenAuthenticator(USERS), lambda: next(times))
-        registry.watch = lambda *_: Silent()  # type: ignore[method-assign]
-        watcher = Watcher(app, "&resourceVersion=5&timeoutSeconds=30&allowWatchBookmarks=true")
+        app = make_app(registry, TokenAuthenticator(USERS), lambda: quiet.now)
+        registry.watch = lambda *_: quiet  # type: ignore[method-assign]
+        watcher = Watcher(app, "&resourceVersion=5&timeoutSeconds=130&allowWatchBookmarks=true")
         await watcher.start()
-        bookmarks = [await watcher.next() for _ in range(2)]
-        assert {(each["type"], each["object"]["metadata"]["resourceVersion"]) for each in bookmarks} == {("BOOKMARK", "77")}
+        bookmarks = [await watcher.next() for _ in range(3)]
+        assert {each["type"] for each in bookmarks} == {"BOOKMARK"}
+        assert [each["object"]["metadata"]["resourceVersion"] for each in bookmarks] == ["60", "120", "130"]
         assert await watcher.end() == [b""]
-        assert Silent.waited == [30.0, 1.0]
 
     asyncio.run(story())
 
 
-class Silent:
-    """A subscription to which nothing happens; it notes how long it was asked to wait."""
+class Quiet:
+    """A subscription to which nothing happens: time passes, and other kinds are written, one revision a second."""
 
-    revision = 77
-    waited: ClassVar[list[float | None]] = []
+    now = 0.0
+
+    @property
+    def revision(self) -> int:
+        return int(self.now)
 
     async def next(self, timeout: float | None = None) -> tuple[StoreEvent, ...]:
-        self.waited.append(timeout)
+        self.now += timeout or 0.0
         return ()
 
     def close(self) -> None:

@@ -25,6 +25,25 @@ META_VERSION = "meta.k8s.io/v1"
 INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
 
 
+class Page(msgspec.Struct, frozen=True):
+    """A list, or a part of one: `token` leads to the rest, `remaining` counts it where that is known."""
+
+    records: Sequence[Record]
+    revision: int
+    token: str = ""
+    remaining: int | None = None
+
+    @property
+    def metadata(self) -> Tree:
+        """`metav1.ListMeta`."""
+        metadata: Tree = {"resourceVersion": str(self.revision)}
+        if self.token:
+            metadata["continue"] = self.token
+        if self.remaining is not None:
+            metadata["remainingItemCount"] = self.remaining
+        return metadata
+
+
 class Form(Protocol):
     """`content_type` is what an answer in this form is labelled with."""
 
@@ -32,7 +51,7 @@ class Form(Protocol):
 
     def one(self, record: Record) -> Sequence[bytes]: ...
 
-    def many(self, records: Sequence[Record], revision: int) -> Sequence[bytes]: ...
+    def many(self, page: Page) -> Sequence[bytes]: ...
 
     def in_event(self, record: Record) -> bytes:
         """The object of a watch event."""
@@ -55,11 +74,11 @@ class Whole:
     def one(self, record: Record) -> Sequence[bytes]:
         return (record.body,)
 
-    def many(self, records: Sequence[Record], revision: int) -> Sequence[bytes]:
-        pieces = [b'%b,"metadata":{"resourceVersion":"%d"},"items":[' % (self._head, revision)]
-        for record in records:
+    def many(self, page: Page) -> Sequence[bytes]:
+        pieces = [b'%b,"metadata":%b,"items":[' % (self._head, msgspec.json.encode(page.metadata))]
+        for record in page.records:
             pieces += (record.body, b",")
-        if records:
+        if page.records:
             pieces.pop()
         pieces.append(b"]}")
         return pieces
@@ -80,12 +99,12 @@ class Metadata:
     def one(self, record: Record) -> Sequence[bytes]:
         return (self.in_event(record),)
 
-    def many(self, records: Sequence[Record], revision: int) -> Sequence[bytes]:
+    def many(self, page: Page) -> Sequence[bytes]:
         value = {
             "kind": "PartialObjectMetadataList",
             "apiVersion": META_VERSION,
-            "metadata": {"resourceVersion": str(revision)},
-            "items": [_partial(record) for record in records],
+            "metadata": page.metadata,
+            "items": [_partial(record) for record in page.records],
         }
         return (msgspec.json.encode(value),)
 
@@ -113,28 +132,28 @@ class Table:
         self._named = False
 
     def one(self, record: Record) -> Sequence[bytes]:
-        return (msgspec.json.encode(self._table((record,), record.revision)),)
+        return (msgspec.json.encode(self._table(Page((record,), record.revision))),)
 
-    def many(self, records: Sequence[Record], revision: int) -> Sequence[bytes]:
-        return (msgspec.json.encode(self._table(records, revision)),)
+    def many(self, page: Page) -> Sequence[bytes]:
+        return (msgspec.json.encode(self._table(page)),)
 
     def in_event(self, record: Record) -> bytes:
-        table = self._table((record,), record.revision, columns=not self._named)
+        table = self._table(Page((record,), record.revision), columns=not self._named)
         self._named = True
         return msgspec.json.encode(table)
 
     def bookmark(self, revision: int, annotations: Mapping[str, str]) -> bytes:
-        table = self._table((), revision, columns=False)
+        table = self._table(Page((), revision), columns=False)
         table["metadata"] = _bookmark_metadata(revision, annotations)
         return msgspec.json.encode(table)
 
-    def _table(self, records: Sequence[Record], revision: int, columns: bool = True) -> Tree:
+    def _table(self, page: Page, columns: bool = True) -> Tree:
         return {
             "kind": "Table",
             "apiVersion": META_VERSION,
-            "metadata": {"resourceVersion": str(revision)},
+            "metadata": page.metadata,
             "columnDefinitions": [_column(each) for each in self._layout.columns] if columns else [],
-            "rows": [self._row(record) for record in records],
+            "rows": [self._row(record) for record in page.records],
         }
 
     def _row(self, record: Record) -> Tree:
@@ -157,8 +176,8 @@ class Yaml:
     def one(self, record: Record) -> Sequence[bytes]:
         return (_yaml(self._form.one(record)),)
 
-    def many(self, records: Sequence[Record], revision: int) -> Sequence[bytes]:
-        return (_yaml(self._form.many(records, revision)),)
+    def many(self, page: Page) -> Sequence[bytes]:
+        return (_yaml(self._form.many(page)),)
 
     def in_event(self, record: Record) -> bytes:
         raise not_acceptable((JSON,))

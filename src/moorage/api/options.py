@@ -1,4 +1,4 @@
-"""Query parameters and DeleteOptions bodies -> typed options. Names and meanings are those of `meta/v1`."""
+"""Query parameters and DeleteOptions bodies -> typed options of writes. Names and meanings are those of `meta/v1`."""
 
 from __future__ import annotations
 
@@ -7,58 +7,12 @@ from collections.abc import Mapping
 import msgspec
 
 from moorage.api.exchange import Request
-from moorage.model.errors import ApiError, FieldError, bad_request, gone, invalid, not_supported, unprocessable
+from moorage.model.errors import FieldError, bad_request, invalid, not_supported, unprocessable
 from moorage.model.ports import DeleteOptions, WriteOptions
-from moorage.model.selectors import EVERYTHING, Selector, parse_field_selector, parse_label_selector
 from moorage.model.wire import ApiType, Tree
 
 _FIELD_VALIDATION = ("Ignore", "Strict", "Warn")
 _PROPAGATION = ("Background", "Foreground", "Orphan")
-
-
-class ListOptions(msgspec.Struct, frozen=True):
-    """`since` None: any state will do (the newest is given). `timeout` is in seconds, None for the server's own choice."""
-
-    labels: Selector = EVERYTHING
-    fields: Selector = EVERYTHING
-    since: int | None = None
-    exact: bool = False
-    bookmarks: bool = False
-    initial_events: bool | None = None
-    timeout: float | None = None
-
-
-def is_watch(query: Mapping[str, str]) -> bool:
-    return _flag(query, "watch")
-
-
-def list_options(query: Mapping[str, str]) -> ListOptions:
-    """Raises ApiError 400 for selectors and numbers that cannot be read."""
-    if query.get("continue"):
-        raise bad_request("continue key is not valid: lists are given whole, so none was handed out")
-    labels, fields = query.get("labelSelector"), query.get("fieldSelector")
-    timeout = _number(query, "timeoutSeconds")
-    return ListOptions(
-        labels=parse_label_selector(labels) if labels else EVERYTHING,
-        fields=parse_field_selector(fields) if fields else EVERYTHING,
-        since=_number(query, "resourceVersion") or None,
-        exact=query.get("resourceVersionMatch") == "Exact",
-        bookmarks=_flag(query, "allowWatchBookmarks"),
-        initial_events=_flag(query, "sendInitialEvents") if query.get("sendInitialEvents") else None,
-        timeout=float(timeout) if timeout else None,
-    )
-
-
-def check_revision(options: ListOptions, revision: int) -> None:
-    """Whether the newest state, `revision`, is one that the caller accepts. Raises ApiError 410 or 504."""
-    if options.since is None:
-        return
-    if options.since > revision:
-        message = f"Timeout: Too large resource version: {options.since}, current: {revision}"
-        causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-        raise ApiError(504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1})
-    if options.exact and options.since != revision:
-        raise gone(f"The resourceVersion for the provided list is too old: {options.since}, only {revision} is kept")
 
 
 def write_options(query: Mapping[str, str], verb: str) -> WriteOptions:
@@ -96,7 +50,7 @@ def delete_options(request: Request, body: Tree) -> DeleteOptions:
     errors: list[FieldError] = []
     if body:
         query = {"dryRun": (given.dry_run or ("",))[0], "propagationPolicy": given.propagation_policy or ""}
-    grace = given.grace_period_seconds if body else _number(query, "gracePeriodSeconds")
+    grace = given.grace_period_seconds if body else number(query, "gracePeriodSeconds")
     dry_run = _choice(query, "dryRun", ("All",), errors)
     propagation = _choice(query, "propagationPolicy", _PROPAGATION, errors)
     if grace is not None and grace < 0:
@@ -115,12 +69,12 @@ def delete_options(request: Request, body: Tree) -> DeleteOptions:
     )
 
 
-def _flag(query: Mapping[str, str], name: str) -> bool:
+def flag(query: Mapping[str, str], name: str) -> bool:
     """Go's idea of a true parameter: present, and neither 0 nor false."""
     return query.get(name, "0").lower() not in ("0", "false")
 
 
-def _number(query: Mapping[str, str], name: str) -> int | None:
+def number(query: Mapping[str, str], name: str) -> int | None:
     value = query.get(name)
     if not value:
         return None

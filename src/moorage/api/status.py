@@ -14,7 +14,7 @@ def failure(error: ApiError) -> Tree:
     status: Tree = {
         "kind": "Status",
         "apiVersion": "v1",
-        "metadata": {},
+        "metadata": error.metadata,
         "status": "Failure",
         "message": error.message,
         "reason": error.reason,

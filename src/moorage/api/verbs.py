@@ -10,7 +10,9 @@ import msgspec
 from moorage.api.bodies import media_type, parse, read_object
 from moorage.api.exchange import JSON, Request, Response, Stream, json_document, warning_headers
 from moorage.api.forms import Form, choose
-from moorage.api.options import check_revision, delete_options, is_watch, list_options, write_options
+from moorage.api.list_options import is_watch, list_options
+from moorage.api.options import delete_options, number, write_options
+from moorage.api.pages import check_not_future, list_page
 from moorage.api.patch.json_patch import apply_json_patch, parse_json_patch
 from moorage.api.patch.merge_patch import apply_merge_patch
 from moorage.api.patch.strategic import apply_strategic_patch
@@ -19,6 +21,7 @@ from moorage.api.shapes import takes_strategic_patch
 from moorage.api.status import success, unsupported_media_type
 from moorage.api.watches import open_watch
 from moorage.manifest.body import Body
+from moorage.model.errors import ApiError
 from moorage.model.kinds import PODS, SERVICES, Kind
 from moorage.model.meta import Object
 from moorage.model.pods import Binding
@@ -61,14 +64,14 @@ class Verbs:
         return choose(kind, request.header(b"accept"), request.query.get("includeObject", ""), self._clock)
 
     async def _get(self, request: Request, target: Target) -> Answer:
-        form = self._form(request, target.kind)
+        form, since = self._form(request, target.kind), number(request.query, "resourceVersion")
+        if since:
+            check_not_future(since, self._resources.revision)
         return Response(200, form.content_type, form.one(self._resources.get(target.kind, target.key)))
 
     async def _list(self, request: Request, target: Target) -> Answer:
         form, options = self._form(request, target.kind), list_options(request.query)
-        records, revision = self._resources.list(target.kind, target.namespace, options.labels, options.fields)
-        check_revision(options, revision)
-        return Response(200, form.content_type, form.many(records, revision))
+        return Response(200, form.content_type, form.many(list_page(self._resources, target, options)))
 
     async def _watch(self, request: Request, target: Target) -> Answer:
         form, options = self._form(request, target.kind), list_options(request.query)
@@ -115,11 +118,14 @@ class Verbs:
     async def _delete_collection(self, request: Request, target: Target) -> Answer:
         form, selected = self._form(request, target.kind), list_options(request.query)
         options = delete_options(request, await _optional_body(request))
-        records, revision = self._resources.list(target.kind, target.namespace, selected.labels, selected.fields)
-        for record in records:
-            outcome = await self._resources.delete(target.kind, record.key, options)
-            revision = max(revision, outcome.record.revision)
-        return Response(200, form.content_type, form.many(records, revision))
+        page = list_page(self._resources, target, selected)
+        for record in page.records:
+            try:
+                await self._resources.delete(target.kind, record.key, options)
+            except ApiError as error:
+                if error.code != 404:  # somebody else was faster
+                    raise
+        return Response(200, form.content_type, form.many(page))
 
 
 def is_watched(request: Request, verb: Verb) -> Verb:

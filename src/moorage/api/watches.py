@@ -9,14 +9,15 @@ import msgspec
 
 from moorage.api.exchange import JSON, Stream
 from moorage.api.forms import INITIAL_EVENTS_END, Form
-from moorage.api.options import ListOptions, check_revision
+from moorage.api.list_options import ListOptions
+from moorage.api.pages import check_not_future
 from moorage.api.routes import Target
 from moorage.api.status import failure
 from moorage.model.errors import ApiError
 from moorage.model.ports import ADDED, BOOKMARK, Record, Resources, Subscription
 
 BOOKMARK_PERIOD = 60.0
-"""Seconds without an event after which a client that asked for bookmarks gets one."""
+"""Seconds between two bookmarks for a client that asked for them; it gets one at the end too."""
 
 DEFAULT_TIMEOUT = 45 * 60.0
 """Seconds until a watch without `timeoutSeconds` ends; upstream chooses between 30 and 60 minutes."""
@@ -39,7 +40,7 @@ def open_watch(resources: Resources, target: Target, options: ListOptions, form:
             raise
         return Stream(content_type, _only(_error_line(error)), lambda: None)
     deadline = clock() + (options.timeout or DEFAULT_TIMEOUT)
-    return Stream(content_type, _events(started, options, form, lambda: deadline - clock()), started.subscription.close)
+    return Stream(content_type, _events(started, options, form, clock, deadline), started.subscription.close)
 
 
 class _Started(NamedTuple):
@@ -52,17 +53,16 @@ class _Started(NamedTuple):
 
 def _start(resources: Resources, target: Target, options: ListOptions) -> _Started:
     records: Sequence[Record] = ()
-    since = options.since
-    if options.initial_events or (options.initial_events is None and since is None):
+    since = options.since or 0
+    if options.initial_events or (options.initial_events is None and not since):
+        check_not_future(since, resources.revision)
         records, since = resources.list(target.kind, target.namespace, options.labels, options.fields)
-        check_revision(options, since)
-    elif since is None:
-        _, since = resources.list(target.kind, target.namespace, options.labels, options.fields)
+    since = since or resources.revision
     return _Started(records, since, resources.watch(target.kind, target.namespace, since, options.labels, options.fields))
 
 
 async def _events(
-    started: _Started, options: ListOptions, form: Form, left: Callable[[], float]
+    started: _Started, options: ListOptions, form: Form, clock: Callable[[], float], deadline: float
 ) -> AsyncGenerator[bytes, None]:
     subscription = started.subscription
     try:
@@ -70,12 +70,15 @@ async def _events(
             yield batch
         if options.initial_events and options.bookmarks:
             yield line(BOOKMARK, form.bookmark(started.since, INITIAL_EVENTS_END))
-        while (seconds := left()) > 0:
-            changes = await subscription.next(min(seconds, BOOKMARK_PERIOD))
+        bookmark_at = clock() + BOOKMARK_PERIOD
+        while (now := clock()) < deadline:
+            changes = await subscription.next(min(deadline, bookmark_at) - now)
             if changes:
                 yield b"".join(line(each.type, form.in_event(each.record)) for each in changes)
-            elif options.bookmarks:
-                yield line(BOOKMARK, form.bookmark(subscription.revision, {}))
+            if clock() >= min(deadline, bookmark_at):
+                bookmark_at += BOOKMARK_PERIOD
+                if options.bookmarks:
+                    yield line(BOOKMARK, form.bookmark(subscription.revision, {}))
     except ApiError as error:
         yield _error_line(error)
 

@@ -57,7 +57,7 @@ def too_long(field: str, limit: int) -> FieldError:
 
 
 class ApiError(Exception):
-    """A refusal as the API words it: HTTP `code`, machine-readable `reason`, a `message`, and the `details` of a Status."""
+    """A refusal as the API words it: HTTP `code`, machine-readable `reason`, a `message`, the `details` and `metadata` of a Status."""
 
     def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -65,6 +65,7 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.details = details or {}
+        self.metadata: dict[str, str] = {}
 
 
 def not_found(plural: str, group: str, name: str) -> ApiError:

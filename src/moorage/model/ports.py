@@ -160,6 +160,11 @@ class Outcome(msgspec.Struct, frozen=True):
 class Resources(Protocol):
     """The meaning of the verbs: what `api` calls and `registry` implements. All raise ApiError."""
 
+    @property
+    def revision(self) -> int:
+        """The newest committed revision."""
+        ...
+
     def get(self, kind: Kind, key: Key) -> Record: ...
 
     def list(

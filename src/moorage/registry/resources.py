@@ -57,6 +57,10 @@ class Registry:
         self._clock = clock
         self._random = random
 
+    @property
+    def revision(self) -> int:
+        return self._store.revision
+
     def get(self, kind: Kind, key: Key) -> Record:
         record = self._store.get(kind.resource, key)
         if record is None:
