@@ -70,6 +70,38 @@ def test_what_is_broken_is_named(snapshot: Snapshot, hop: str, reason: Reason | 
     assert text in texts(explanation)
 
 
+TWO_ZONES = """
+{apiVersion: v1, kind: Node, metadata: {name: node-1, uid: n1, labels: {topology.kubernetes.io/zone: east}},
+ spec: {podCIDR: 10.244.1.0/24, podCIDRs: [10.244.1.0/24]},
+ status: {addresses: [{type: InternalIP, address: 198.18.0.11}], conditions: [{type: Ready, status: "True"}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4,
+ metadata: {name: web-a, namespace: default, labels: {kubernetes.io/service-name: web}},
+ endpoints: [{addresses: [10.244.1.2], nodeName: node-1, hints: {forZones: [{name: east}]}},
+             {addresses: [10.244.2.2], nodeName: node-2, hints: {forZones: [{name: west}]}}],
+ ports: [{name: "", protocol: TCP, port: 8080}]}
+"""
+
+
+def test_endpoints_that_hints_leave_out_are_named() -> None:
+    explanation = explain_service(cluster(TWO_ZONES), WEB)
+    assert explanation.works
+    found = [(each.hop, each.text, each.reason) for each in explanation.findings if each.hop == "node node-1"]
+    assert ("node node-1", "10.96.0.7:80/tcp goes to 1 backends", Reason.SAME_ZONE) in found
+    assert found[-1] == ("node node-1", "1 endpoints are left out: 10.244.2.2:8080", Reason.ENDPOINT_OTHER_ZONE)
+    assert "node node-2: 10.96.0.7:80/tcp goes to 2 backends" in texts(explanation)
+
+
+def test_endpoints_of_other_nodes_are_named_under_a_policy_of_local() -> None:
+    local = """
+{apiVersion: v1, kind: Service, metadata: {name: web, namespace: default, uid: s1},
+ spec: {type: NodePort, clusterIP: 10.96.0.7, clusterIPs: [10.96.0.7], selector: {app: web}, externalTrafficPolicy: Local,
+        ports: [{port: 80, protocol: TCP, targetPort: 8080, nodePort: 30080}]}}
+"""
+    said = texts(explain_service(cluster(TWO_ZONES, local), WEB))
+    assert "node node-1: for connections from outside, 1 endpoints are left out: 10.244.2.2:8080" in said
+
+
 def test_a_namesake_in_another_namespace_is_offered() -> None:
     assert "there is default/web" in texts(explain_service(cluster(), Key("shop", "web")))
 

@@ -26,6 +26,11 @@ def test_cluster_cidrs_replace_the_pod_networks() -> None:
     assert facts.cluster_sources == (net("10.0.0.0/8"), net("192.168.0.1/32"), net("192.168.0.2/32"), net("fd01::1/128"))
 
 
+def test_the_zone_is_a_label_of_the_node() -> None:
+    snapshot = Snapshot.of([node("node-1", labels={"topology.kubernetes.io/zone": "east"}), node("node-2")])
+    assert [node_facts(name, snapshot).zone for name in ("node-1", "node-2", "node-3")] == ["east", "", ""]
+
+
 def test_an_unknown_node_has_no_addresses() -> None:
     assert node_facts("node-3", CLUSTER).addresses == ()
 

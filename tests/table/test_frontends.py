@@ -168,13 +168,15 @@ def test_a_broken_slice_is_noted_once_for_all_ports() -> None:
 
 
 def test_what_is_asked_for_and_not_done_is_said() -> None:
-    of = service(sessionAffinity="ClientIP", loadBalancerSourceRanges=["192.0.2.0/24"], trafficDistribution="PreferClose")
+    of = service(
+        sessionAffinity="ClientIP",
+        loadBalancerSourceRanges=["192.0.2.0/24"],
+    )
     found = compiled(of)
     assert len(found.frontends) == 1
     assert [(note.reason, note.message.partition(":")[0]) for note in found.notes] == [
         (Reason.UNSUPPORTED, "spec.sessionAffinity"),
         (Reason.UNSUPPORTED, "spec.loadBalancerSourceRanges"),
-        (Reason.UNSUPPORTED, "spec.trafficDistribution"),
     ]
 
 

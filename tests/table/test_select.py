@@ -6,6 +6,7 @@ from moorage.model.net import Family, Protocol
 from moorage.model.reason import Reason
 from moorage.model.slices import EndpointConditions
 from moorage.table.select import Candidates, Selection, State, candidates, explain, select
+from moorage.table.topology import Near
 from moorage.table.types import Backend
 from tests.table.objects import GONE, READY, TERMINATING, UNREADY, endpoint, ip, slice_
 
@@ -69,6 +70,30 @@ def test_every_endpoint_is_explained() -> None:
         (B, Reason.ENDPOINT_NOT_LOCAL),
         (C, Reason.ENDPOINT_NOT_READY),
     )
+
+
+def test_hints_leave_out_ready_endpoints_of_other_zones_and_say_so() -> None:
+    east, west = ({"hints": {"forZones": [{"name": zone}], "forNodes": [{"name": zone}]}} for zone in ("east", "west"))
+    found = read(
+        slice_(
+            endpoint("10.244.0.1", "node-1", READY) | east,
+            endpoint("10.244.0.2", "node-2", READY) | west,
+            endpoint("10.244.0.3", "node-1", UNREADY) | west,
+        )
+    )
+    assert select(found, near=Near("node-1", "east")) == Selection((A,), Reason.FORWARDED, Reason.SAME_ZONE)
+    assert [reason for _, reason in explain(found, near=Near("node-1", "east"))] == [
+        Reason.ENDPOINT_READY, Reason.ENDPOINT_OTHER_ZONE, Reason.ENDPOINT_NOT_READY
+    ]  # fmt: skip
+    assert select(found, near=Near("west", "east")) == Selection((B,), Reason.FORWARDED, Reason.SAME_NODE)
+    assert explain(found, near=Near("west", "east"))[0] == (A, Reason.ENDPOINT_OTHER_NODE)
+    assert select(found, "node-1", Near("west", "west")) == Selection((A,), Reason.FORWARDED)
+    assert select(found, near=Near("node-3", "south")).backends == (A, B)
+
+
+def test_hints_that_leave_out_nobody_narrow_nothing() -> None:
+    found = read(slice_(endpoint("10.244.0.1") | {"hints": {"forZones": [{"name": "east"}]}}))
+    assert select(found, near=Near("node-1", "east")) == Selection((A,), Reason.FORWARDED)
 
 
 def test_an_address_in_two_slices_counts_once_with_its_better_state() -> None:

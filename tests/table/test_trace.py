@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from moorage.model.meta import Key
@@ -125,3 +126,14 @@ def test_a_long_list_of_backends_is_cut_in_the_sentence_only() -> None:
     verdict = trace(table, FACTS, Packet(ip("::1"), ip("fd02::1"), Protocol.TCP, 80, local=True))
     assert len(verdict.backends) == 5
     assert verdict.steps[-1].text == "to one of 5: [fd00::1]:8080, [fd00::2]:8080, [fd00::3]:8080, ..."
+
+
+def test_hints_that_narrow_the_choice_are_a_step() -> None:
+    east, west = ({"hints": {"forZones": [{"name": zone}]}} for zone in ("east", "west"))
+    slices = slice_(endpoint("10.244.0.1", "node-1") | east, endpoint("10.244.1.1", "node-2") | west)
+    facts = msgspec.structs.replace(FACTS, zone="east")
+    table = compile_table(Snapshot.of([service("web", "10.96.0.1"), slices]), facts)
+    verdict = trace(table, facts, Packet(ip(POD), ip("10.96.0.1"), Protocol.TCP, 80))
+    assert reasons(verdict) == [Reason.FRONTEND_FOUND, Reason.SAME_ZONE, Reason.SOURCE_KEPT, Reason.FORWARDED]
+    assert verdict.steps[1].text == "only endpoints for the zone of node node-1 are used, as their hints say"
+    assert verdict.backends == (HERE,)

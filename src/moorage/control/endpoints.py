@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from moorage.model.cluster import Node
+from moorage.model.cluster import ZONE_LABEL, Node
 from moorage.model.meta import ObjectReference, is_true
 from moorage.model.net import Family, parse_address
 from moorage.model.pods import Pod
 from moorage.model.service import HEADLESS, Service, ServicePort
 from moorage.model.slices import Endpoint, EndpointConditions, EndpointPort
-
-ZONE_LABEL = "topology.kubernetes.io/zone"
 
 Ports = tuple[EndpointPort, ...]
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from moorage.control.endpoints import ZONE_LABEL
-from moorage.model.cluster import Node
+from moorage.model.cluster import ZONE_LABEL, Node
 from moorage.model.meta import Key
 from moorage.model.pods import Pod
 from moorage.model.selectors import match_labels

@@ -11,6 +11,10 @@ NODE_LEASE_NAMESPACE = "kube-node-lease"
 """Where each node renews the Lease that carries its name (KEP-589)."""
 
 
+ZONE_LABEL = "topology.kubernetes.io/zone"
+"""The label of a Node that says in which zone it is."""
+
+
 class NamespaceSpec(ApiType, frozen=True):
     finalizers: tuple[str, ...] = ()
 

@@ -42,6 +42,17 @@ class Reason(enum.Enum):
     ENDPOINT_NOT_LOCAL = "EndpointNotLocal"
     """A traffic policy of Local leaves out endpoints of other nodes."""
 
+    ENDPOINT_OTHER_ZONE = "EndpointOtherZone"
+    """The endpoint is hinted for other zones; endpoints for this node's zone are ready (`spec.trafficDistribution`)."""
+    ENDPOINT_OTHER_NODE = "EndpointOtherNode"
+    """The endpoint is hinted for other nodes; one for this node is ready (`spec.trafficDistribution`)."""
+
+    # Why only some of the ready endpoints are backends (table, trace).
+    SAME_ZONE = "SameZone"
+    """Every ready endpoint has zone hints, and those for this node's zone are used."""
+    SAME_NODE = "SameNode"
+    """Every ready endpoint has node hints, and those for this node are used."""
+
     # What became of a Service (table, registry, control).
     HEADLESS = "Headless"
     """`clusterIP: None`: DNS answers with the endpoints, nothing is forwarded."""

@@ -20,6 +20,8 @@ from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.table.compile import compile_table
 from moorage.table.facts import node_facts
+from moorage.table.left_out import left_out
+from moorage.table.types import NodeFacts
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -124,14 +126,18 @@ def _why_not_ready(pod: Pod) -> str:
     return f"its phase is {pod.status.phase or 'unknown'}"
 
 
-def _slices(snapshot: Snapshot, service: Service) -> Iterator[Finding]:
-    if service.spec.type == EXTERNAL_NAME:
-        return
-    slices = [
+def _slices_of(snapshot: Snapshot, service: Service) -> list[EndpointSlice]:
+    return [
         each
         for key, each in snapshot.all(EndpointSlice).items()
         if key.namespace == service.metadata.namespace and each.service_name == service.metadata.name
     ]
+
+
+def _slices(snapshot: Snapshot, service: Service) -> Iterator[Finding]:
+    if service.spec.type == EXTERNAL_NAME:
+        return
+    slices = _slices_of(snapshot, service)
     endpoints = [endpoint for each in slices for endpoint in each.endpoints]
     ready = sum(endpoint.ready for endpoint in endpoints)
     if not slices:
@@ -164,7 +170,8 @@ def _nodes(snapshot: Snapshot, service: Service, cluster_cidrs: tuple[Prefix, ..
     """What each node's table makes of the Service; the same compiler that the node agents run."""
     for name in sorted(key.name for key in snapshot.all(Node)):
         node = snapshot.all(Node)[Key("", name)]
-        table = compile_table(snapshot, node_facts(name, snapshot, cluster_cidrs))
+        facts = node_facts(name, snapshot, cluster_cidrs)
+        table = compile_table(snapshot, facts)
         hop = f"node {name}"
         if not is_true(node.status.conditions, "Ready"):
             yield Finding(False, hop, "the node is not ready", Reason.NODE_NOT_READY, "its Pods are left out until it is")
@@ -173,7 +180,23 @@ def _nodes(snapshot: Snapshot, service: Service, cluster_cidrs: tuple[Prefix, ..
         frontends = table.services.get(service.key, ())
         for each in frontends:
             text = f"{each.match} goes to {len(each.backends)} backends" if each.backends else f"{each.match} has no backend"
-            yield Finding(bool(each.backends), hop, text, each.reason)
+            yield Finding(bool(each.backends), hop, text, each.narrowed or each.reason)
+        if frontends:
+            yield from _left_out(snapshot, service, facts)
 
+
+def _left_out(snapshot: Snapshot, service: Service, facts: NodeFacts) -> Iterator[Finding]:
+    """Endpoints that the node does not use. Those that are not ready were told of with their Pods."""
+    for each in left_out(service, _slices_of(snapshot, service), facts):
+        if each.reason is not Reason.ENDPOINT_NOT_READY:
+            names = [f"{backend.address}:{backend.port}" for backend in each.backends]
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            where = "for connections from outside, " if each.outside else ""
+            text = f"{where}{len(names)} endpoints are left out: {', '.join(names[:_SHOWN])}{more}"
+            yield Finding(None, f"node {facts.name}", text, each.reason)
+
+
+_SHOWN = 3
+"""Endpoints that are named; of the others the number is told."""
 
 _REMARKS = (Reason.HEADLESS, Reason.EXTERNAL_NAME, Reason.OTHER_PROXY, Reason.UNSUPPORTED)

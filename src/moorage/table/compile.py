@@ -39,8 +39,8 @@ class Compiler:
     def update(self, snapshot: Snapshot, changes: Changes, facts: NodeFacts) -> ForwardingTable:
         """The table of `snapshot`; the very last one where nothing in it changes.
 
-        `changes` must name everything that changed since the snapshot of the last call. Another node name or other node
-        addresses make every Service be compiled again.
+        `changes` must name everything that changed since the snapshot of the last call. Another node name, other node
+        addresses or another zone make every Service be compiled again.
         """
         if changes.everything or self._facts is None or _place(facts) != _place(self._facts):
             self._slices = SliceIndex(snapshot.all(EndpointSlice).values())
@@ -80,7 +80,7 @@ class Compiler:
 
 def _place(facts: NodeFacts) -> tuple[object, ...]:
     """The facts that frontends depend on."""
-    return facts.name, facts.addresses
+    return facts.name, facts.addresses, facts.zone
 
 
 def _set(target: dict[Key, T], key: Key, value: T | None) -> bool:

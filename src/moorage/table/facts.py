@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-from moorage.model.cluster import Node
+from moorage.model.cluster import ZONE_LABEL, Node
 from moorage.model.meta import Key
 from moorage.model.net import Address, Prefix, parse_address
 from moorage.model.snapshot import Snapshot
@@ -23,7 +23,8 @@ def node_facts(name: str, snapshot: Snapshot, cluster_cidrs: Sequence[Prefix] = 
     this = snapshot.get(Node, Key("", name))
     pods = cluster_cidrs or [prefix for node in nodes.values() for prefix in _pod_networks(node)]
     hosts = [ipaddress.ip_network(address) for node in nodes.values() for address in internal_addresses(node)]
-    return NodeFacts(name, internal_addresses(this) if this else (), _collapsed([*pods, *hosts]))
+    zone = this.metadata.labels.get(ZONE_LABEL, "") if this else ""
+    return NodeFacts(name, internal_addresses(this) if this else (), _collapsed([*pods, *hosts]), zone)
 
 
 def internal_addresses(node: Node) -> tuple[Address, ...]:

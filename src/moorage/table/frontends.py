@@ -20,6 +20,7 @@ from moorage.model.slices import PROXY_NAME_LABEL, EndpointSlice
 from moorage.table.checked_ports import CheckedPort, checked_ports
 from moorage.table.ingress import ingress_addresses
 from moorage.table.select import Selection, candidates, select
+from moorage.table.topology import Near
 from moorage.table.types import Frontend, FrontendAddress, NoBackend, NodeFacts, Scope, TableNote
 
 LOCAL = "Local"
@@ -47,19 +48,19 @@ def compile_service(service: Service, slices: Collection[EndpointSlice], facts: 
     if refusal is not None:
         return Compiled(notes=(refusal,))
     notes: list[TableNote] = []
-    vips = _vips(service, notes)
+    vips, near = _vips(service, notes), Near(facts.name, facts.zone)
     frontends: dict[FrontendAddress, Frontend] = {}
     for port in checked_ports(service, notes):
         for family in sorted(vips.families, key=lambda each: each.bits):
             known = candidates(slices, family, port.name, port.protocol)
             notes += known.notes
             local = facts.name if service.spec.internal_traffic_policy == LOCAL else None
-            inside = select(known, local)
+            inside = select(known, local, near)
             for address in _of(family, vips.internal):
                 match = FrontendAddress(address, port.protocol, port.port)
                 frontends.setdefault(match, _frontend(match, Scope.CLUSTER, inside, port.name))
             local = facts.name if service.spec.external_traffic_policy == LOCAL else None
-            outside = inside if local is None and service.spec.internal_traffic_policy != LOCAL else select(known, local)
+            outside = inside if local is None and service.spec.internal_traffic_policy != LOCAL else select(known, local, near)
             for match in _external_matches(port, family, vips, facts):
                 frontend = _frontend(match, Scope.ANYWHERE, outside, port.name, masquerade=local is None)
                 frontends.setdefault(match, frontend)
@@ -118,7 +119,7 @@ def _external_matches(port: CheckedPort, family: Family, vips: _Vips, facts: Nod
 def _frontend(match: FrontendAddress, scope: Scope, chosen: Selection, name: str, masquerade: bool = False) -> Frontend:
     """Without a local endpoint packets are dropped: the client tries again while its load balancer turns elsewhere."""
     without = NoBackend.DROP if chosen.reason is Reason.NO_LOCAL_ENDPOINT else NoBackend.REJECT
-    return Frontend(match, scope, chosen.backends, masquerade, without, chosen.reason, name)
+    return Frontend(match, scope, chosen.backends, masquerade, without, chosen.reason, name, chosen.narrowed)
 
 
 def _of(family: Family, addresses: Iterable[Address]) -> Iterator[Address]:
@@ -135,8 +136,3 @@ def unsupported(service: Service) -> Iterator[TableNote]:
         )
     if spec.load_balancer_source_ranges:
         yield TableNote(Reason.UNSUPPORTED, "spec.loadBalancerSourceRanges: not enforced; clients of every source are admitted")
-    if spec.traffic_distribution:
-        yield TableNote(
-            Reason.UNSUPPORTED,
-            f"spec.trafficDistribution: {spec.traffic_distribution} is not followed; all endpoints are used alike",
-        )

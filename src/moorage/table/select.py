@@ -1,6 +1,7 @@
 """Slices of a Service -> the backends of one port that a node uses, and for each of the others why not.
 
-Source: KEP-1669 (terminating endpoints), `spec.internalTrafficPolicy` (KEP-2086), `spec.externalTrafficPolicy`.
+Source: KEP-1669 (terminating endpoints), `spec.internalTrafficPolicy` (KEP-2086), `spec.externalTrafficPolicy`; hints:
+`topology.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import msgspec
 
 from moorage.model.net import Family, Protocol, parse_address
 from moorage.model.reason import Reason
-from moorage.model.slices import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
+from moorage.model.slices import Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice
+from moorage.table.topology import LEFT_OUT, Near, preferred
 from moorage.table.types import Backend, TableNote
 
 
@@ -39,6 +41,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
 
     backend: Backend
     state: State
+    hints: EndpointHints | None = None
 
 
 class Candidates(msgspec.Struct, frozen=True):
@@ -49,10 +52,13 @@ class Candidates(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What a node uses. `reason` is FORWARDED, or without backends NO_READY_ENDPOINT or NO_LOCAL_ENDPOINT."""
+    """What a node uses. `reason` is FORWARDED, or without backends NO_READY_ENDPOINT or NO_LOCAL_ENDPOINT. `narrowed` is
+    SAME_ZONE or SAME_NODE where hints leave out other ready endpoints.
+    """
 
     backends: tuple[Backend, ...]
     reason: Reason
+    narrowed: Reason | None = None
 
 
 def candidates(slices: Iterable[EndpointSlice], family: Family, port_name: str, protocol: Protocol) -> Candidates:
@@ -68,23 +74,39 @@ def candidates(slices: Iterable[EndpointSlice], family: Family, port_name: str, 
     return Candidates(tuple(found[key] for key in sorted(found)), tuple(notes))
 
 
-def select(known: Candidates, local_to: str | None = None) -> Selection:
-    """Ready endpoints; without any, those that serve while they terminate. With `local_to`, only those of that node.
+_ANYWHERE = Near()
+
+
+def select(known: Candidates, local_to: str | None = None, near: Near = _ANYWHERE) -> Selection:
+    """Ready endpoints; without any, those that serve while they terminate. With `local_to`, only those of that node, and hints
+    do not count; otherwise hints choose among the ready ones.
 
     NO_LOCAL_ENDPOINT means that other nodes have a usable endpoint, NO_READY_ENDPOINT that no node has.
     """
     reachable = [each for each in known.endpoints if local_to is None or each.backend.node == local_to]
     best = _best(reachable)
+    mode = _mode(reachable, near) if local_to is None else None
+    if mode is not None:
+        hinted = tuple(each.backend for each in reachable if each.state is best and near.hinted(each.hints, mode))
+        ready = sum(each.state is best for each in reachable)
+        return Selection(hinted, Reason.FORWARDED, mode if len(hinted) < ready else None)
     if best is not State.UNREADY:
         return Selection(tuple(each.backend for each in reachable if each.state is best), Reason.FORWARDED)
     elsewhere = _best(known.endpoints) is not State.UNREADY
     return Selection((), Reason.NO_LOCAL_ENDPOINT if elsewhere else Reason.NO_READY_ENDPOINT)
 
 
-def explain(known: Candidates, local_to: str | None = None) -> tuple[tuple[Backend, Reason], ...]:
+def explain(known: Candidates, local_to: str | None = None, near: Near = _ANYWHERE) -> tuple[tuple[Backend, Reason], ...]:
     """Every candidate, and why `select` takes it (ENDPOINT_READY, ENDPOINT_TERMINATING_FALLBACK) or leaves it out."""
     best = _best([each for each in known.endpoints if local_to is None or each.backend.node == local_to])
-    return tuple((each.backend, _why(each, best, local_to)) for each in known.endpoints)
+    mode = _mode(known.endpoints, near) if local_to is None else None
+    elsewhere = LEFT_OUT[mode] if mode is not None else Reason.ENDPOINT_READY
+    found = []
+    for each in known.endpoints:
+        why = _why(each, best, local_to)
+        left_out = why is Reason.ENDPOINT_READY and not near.hinted(each.hints, mode)
+        found.append((each.backend, elsewhere if left_out else why))
+    return tuple(found)
 
 
 def _why(candidate: Candidate, best: State, local_to: str | None) -> Reason:
@@ -95,6 +117,10 @@ def _why(candidate: Candidate, best: State, local_to: str | None) -> Reason:
     if candidate.state is State.READY:
         return Reason.ENDPOINT_READY
     return Reason.ENDPOINT_TERMINATING_FALLBACK if best is candidate.state else Reason.ENDPOINT_TERMINATING
+
+
+def _mode(endpoints: Iterable[Candidate], near: Near) -> Reason | None:
+    return preferred((each.hints for each in endpoints if each.state is State.READY), near)
 
 
 def _best(endpoints: Iterable[Candidate]) -> State:
@@ -120,7 +146,7 @@ def _read(
         key = (int(address), number)
         present = found.get(key)
         if present is None or state < present.state:
-            found[key] = Candidate(Backend(address, number, endpoint.node_name or ""), state)
+            found[key] = Candidate(Backend(address, number, endpoint.node_name or ""), state, endpoint.hints)
     if not bad:
         return []
     shown = bad[0].addresses[0] if bad[0].addresses else ""

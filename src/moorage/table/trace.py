@@ -106,9 +106,17 @@ def _through(facts: NodeFacts, packet: Packet, service: Key, frontend: Frontend)
         steps.append(Step(frontend.reason, f"there is no backend that node {facts.name} may use: the connection is {word}"))
         return Verdict(action, frontend.reason, tuple(steps), (), service, frontend)
     deliveries = tuple(Delivery(each, _source(facts, frontend, each, packet)) for each in frontend.backends)
+    if frontend.narrowed is not None:
+        steps.append(Step(frontend.narrowed, f"{_NARROWED[frontend.narrowed]} {facts.name} are used, as their hints say"))
     steps += _source_steps(frontend, deliveries, packet)
     steps.append(Step(Reason.FORWARDED, f"to one of {len(deliveries)}: {_listed(frontend.backends)}"))
     return Verdict(Action.FORWARD, Reason.FORWARDED, tuple(steps), deliveries, service, frontend)
+
+
+_NARROWED = {
+    Reason.SAME_ZONE: "only endpoints for the zone of node",
+    Reason.SAME_NODE: "only endpoints for node",
+}
 
 
 def _from_inside(table: ForwardingTable, facts: NodeFacts, packet: Packet) -> bool:

@@ -62,7 +62,8 @@ class Frontend(msgspec.Struct, frozen=True, gc=False):
 
     `backends` is sorted and free of repetition. `masquerade` asks for the node's own source address on every connection;
     a connection that would leave a backend towards itself (hairpin) is masqueraded in any case. `reason` says why the
-    backends are as they are: FORWARDED, or why there are none.
+    backends are as they are: FORWARDED, or why there are none. `narrowed` is SAME_ZONE or SAME_NODE where hints leave out other
+    ready endpoints.
     """
 
     match: FrontendAddress
@@ -72,18 +73,20 @@ class Frontend(msgspec.Struct, frozen=True, gc=False):
     without_backend: NoBackend = NoBackend.REJECT
     reason: Reason = Reason.FORWARDED
     port_name: str = ""
+    narrowed: Reason | None = None
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
     """What the table has to know of the node it is made for.
 
     `addresses` are those at which NodePorts are served. `cluster_sources` are the prefixes whose packets count as coming
-    from inside the cluster: the Pod networks and the nodes' own addresses.
+    from inside the cluster: the Pod networks and the nodes' own addresses. `zone` is the node's, empty where unknown.
     """
 
     name: str
     addresses: tuple[Address, ...] = ()
     cluster_sources: tuple[Prefix, ...] = ()
+    zone: str = ""
 
 
 class TableNote(msgspec.Struct, frozen=True):
