@@ -20,7 +20,7 @@ from moorage.lab.netns_io import socket_in
 from moorage.lab.plan import LabPlan, Machine
 from moorage.model.errors import HostError
 from moorage.model.pods import Pod
-from moorage.run.roles_io import Role, RoleRunner, log_tail
+from moorage.run.roles_io import DEATHS, Role, RoleRunner, log_tail
 
 HEALTH = HealthSettings()
 HEALTH_REQUEST = b"GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n"
@@ -73,9 +73,9 @@ class LabNode:
         """Returns when the agent has its first table in the kernel. Raises HostError with its log after `limit` seconds."""
         end = asyncio.get_running_loop().time() + limit
         while not await self._answers():
-            if asyncio.get_running_loop().time() > end:
+            if asyncio.get_running_loop().time() > end or self._agent.deaths >= DEATHS:
                 name = self._machine.name
-                raise HostError(f"{name} was not ready within {limit:.0f} s; its log ends:\n{log_tail(self._plan, name)}")
+                raise HostError(f"{name} does not become ready; its log ends:\n{log_tail(self._plan, name)}")
             await asyncio.sleep(POLL)
 
     async def _answers(self) -> bool:

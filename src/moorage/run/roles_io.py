@@ -20,6 +20,8 @@ LAST_PAUSE = 10.0
 STEADY = 30.0
 """Seconds that a role must have run for its next end to count as the first."""
 GRACE = 3.0
+DEATHS = 2
+"""A role that ends so often before it was ever ready is given up: something is wrong that time does not mend."""
 
 log = structlog.get_logger()
 
@@ -39,6 +41,8 @@ class RoleRunner:
     def __init__(self, plan: LabPlan, role: Role) -> None:
         self._plan = plan
         self.role = role
+        self.deaths = 0
+        """How often it ended on its own, since the last time it ran for long."""
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -69,7 +73,8 @@ class RoleRunner:
             since = loop.time()
             code = await process.wait()
             if loop.time() - since > STEADY:
-                pause = FIRST_PAUSE
+                pause, self.deaths = FIRST_PAUSE, 0
+            self.deaths += 1
             log.error("a role ended; it is started again", role=self.role.name, exit_code=code, after_s=pause)
             await asyncio.sleep(pause)
             pause = min(LAST_PAUSE, pause * 2)

@@ -26,7 +26,7 @@ from moorage.model.meta import Key
 from moorage.run.addons import addons
 from moorage.run.lab_node import LabNode
 from moorage.run.power import follow_power
-from moorage.run.roles_io import Role, RoleRunner, log_tail, stop_all
+from moorage.run.roles_io import DEATHS, Role, RoleRunner, log_tail, stop_all
 from moorage.run.state_io import Running, read_running, start_time, write_running
 from moorage.run.vantage_io import Finished, run_at
 
@@ -140,13 +140,13 @@ class Standalone:
         arguments += ["--kubeconfig-out", f"admin={self.server_url}={self.kubeconfig}"]
         for user in ("admin", "node"):
             arguments += ["--kubeconfig-out", f"{user}={inside}={self._inside(user)}"]
-        await self._run(Role("server", "server", tuple(arguments), (door.fileno(),)))
-        self._client = await self._stack.enter_async_context(await self._reach_api())
+        server = await self._run(Role("server", "server", tuple(arguments), (door.fileno(),)))
+        self._client = await self._stack.enter_async_context(await self._reach_api(server))
 
-    async def _reach_api(self) -> HttpClient:
+    async def _reach_api(self, server: RoleRunner) -> HttpClient:
         """A client once the server answers. Raises HostError with the end of its log where it does not."""
         limit = asyncio.get_running_loop().time() + START_LIMIT
-        while asyncio.get_running_loop().time() < limit:
+        while asyncio.get_running_loop().time() < limit and server.deaths < DEATHS:
             if self.kubeconfig.exists():
                 client = HttpClient(load(str(self.kubeconfig)), user_agent="moorage-up")
                 with suppress(ApiError, HostError):
@@ -154,9 +154,7 @@ class Standalone:
                         await probe.get(Namespace, Key("", "default"))
                         return client
             await asyncio.sleep(0.02)
-        raise HostError(
-            f"the API server did not come up within {START_LIMIT:.0f} s; its log ends:\n{log_tail(self.plan, 'server')}"
-        )
+        raise HostError(f"the API server does not come up; its log ends:\n{log_tail(self.plan, 'server')}")
 
     async def _start_others(self) -> None:
         balancer = self.settings.load_balancer
@@ -172,10 +170,11 @@ class Standalone:
             self.nodes[machine.name] = LabNode(self.plan, machine, self._inside("node"), DNS_PORT)
         await asyncio.gather(*(each.start() for each in self.nodes.values()))
 
-    async def _run(self, role: Role) -> None:
+    async def _run(self, role: Role) -> RoleRunner:
         runner = RoleRunner(self.plan, role)
         self._runners.append(runner)
         await runner.start()
+        return runner
 
     def _inside(self, user: str) -> Path:
         """A kubeconfig for the machines of the lab."""
