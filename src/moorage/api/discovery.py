@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from moorage.api.exchange import JSON, Response, json_document
 from moorage.api.forms import parse_accept
+from moorage.api.routes import verbs as verbs_of
 from moorage.model.kinds import KINDS, Kind
 from moorage.model.wire import Tree
 
@@ -23,7 +24,6 @@ VERSION: Mapping[str, str] = {
 }
 """The API level that is implemented. Clients read `major`, `minor` and `gitVersion`."""
 
-_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _SUBRESOURCE_VERBS: Mapping[str, tuple[str, ...]] = {"status": ("get", "patch", "update"), "binding": ("create",)}
 _SUBRESOURCE_KINDS = {"binding": "Binding"}
 
@@ -77,12 +77,16 @@ def _group(group: str) -> Tree:
 def _resource_list(group: str, version: str) -> Tree:
     resources = []
     for kind in _kinds(group):
-        resources.append(_resource(kind, kind.plural, kind.kind, _VERBS))
+        resources.append(_resource(kind, kind.plural, kind.kind, _verbs(kind)))
         for sub in kind.subresources:
             name = _SUBRESOURCE_KINDS.get(sub, kind.kind)
             resources.append(_resource(kind, f"{kind.plural}/{sub}", name, _SUBRESOURCE_VERBS[sub]))
     group_version = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
+
+
+def _verbs(kind: Kind) -> tuple[str, ...]:
+    return tuple(sorted(verb.value for verb in verbs_of(kind)))
 
 
 def _kinds(group: str) -> list[Kind]:
@@ -124,7 +128,7 @@ def _aggregated_resource(kind: Kind) -> Tree:
         "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": _VERBS,
+        "verbs": _verbs(kind),
         "shortNames": kind.short_names,
         "categories": kind.categories,
         "subresources": [

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from moorage.model.kinds import KINDS, Kind
+from moorage.model.kinds import KINDS, NAMESPACES, Kind
 from moorage.model.meta import Key
 
 
@@ -41,12 +41,15 @@ class Target(msgspec.Struct, frozen=True):
         return Key(self.namespace, self.name)
 
 
-_COLLECTION = {"GET": Verb.LIST, "POST": Verb.CREATE, "DELETE": Verb.DELETE_COLLECTION}
+_ALL = {"GET": Verb.LIST}
+_COLLECTION = {**_ALL, "POST": Verb.CREATE, "DELETE": Verb.DELETE_COLLECTION}
 _OBJECT = {"GET": Verb.GET, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH, "DELETE": Verb.DELETE}
 _SUBRESOURCES: Mapping[str, Mapping[str, Verb]] = {
     "status": {"GET": Verb.GET, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH},
     "binding": {"POST": Verb.CREATE},
 }
+
+_ALL_VERBS = frozenset(Verb)
 
 _KINDS = {(kind.group, kind.version, kind.plural): kind for kind in KINDS}
 
@@ -82,6 +85,12 @@ def verb(method: str, target: Target) -> Verb | None:
         return _SUBRESOURCES[target.subresource].get(method)
     if target.name:
         return _OBJECT.get(method)
-    if method == "POST" and target.kind.namespaced and not target.namespace:
-        return None
-    return _COLLECTION.get(method)
+    if target.kind.namespaced and not target.namespace:
+        return _ALL.get(method)
+    meant = _COLLECTION.get(method)
+    return meant if meant in verbs(target.kind) else None
+
+
+def verbs(kind: Kind) -> frozenset[Verb]:
+    """What may be done with objects of a kind. Namespaces go one by one, as upstream has it."""
+    return _ALL_VERBS - {Verb.DELETE_COLLECTION} if kind is NAMESPACES else _ALL_VERBS

@@ -49,9 +49,21 @@ def check_namespace(kind: Kind, namespace: str, obj: Object) -> None:
 
 
 def check_name(key: Key, obj: Object) -> None:
-    """Raises ApiError 400 where the body of a PUT names another object than the URL."""
-    if obj.metadata.name != key.name:
-        raise bad_request(f"the name of the object ({obj.metadata.name}) does not match the name on the URL ({key.name})")
+    """Raises ApiError 400 where the body of a PUT names no object, or another one than the URL."""
+    name = obj.metadata.name
+    if not name:
+        raise bad_request(f"the name of the object ({key.name} based on URL) was undeterminable: name must be provided")
+    if name != key.name:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({key.name})")
+
+
+def check_patched(key: Key, obj: Object) -> None:
+    """Raises ApiError 400 where a patch makes another object of the one that it was sent to."""
+    check_name(key, obj)
+    namespace = obj.metadata.namespace
+    if namespace not in ("", key.namespace):
+        text = f"the namespace of the object ({namespace}) does not match the namespace on the request ({key.namespace})"
+        raise bad_request(text)
 
 
 def field_warnings(kind: Kind, decoded: Decoded, options: WriteOptions) -> tuple[str, ...]:

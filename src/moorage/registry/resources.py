@@ -23,6 +23,7 @@ from moorage.registry.binding import bind, read_binding
 from moorage.registry.refusals import (
     check_name,
     check_namespace,
+    check_patched,
     check_preconditions,
     check_subresource,
     field_warnings,
@@ -100,8 +101,8 @@ class Registry:
         check_subresource(kind, subresource)
         decoded = decode(kind, tree)
         warnings = self._warnings(kind, decoded, options, subresource)
-        check_name(key, decoded.obj)
         check_namespace(kind, key.namespace, decoded.obj)
+        check_name(key, decoded.obj)
 
         def step(work: Transaction) -> Outcome:
             record = work.view.get(kind.resource, key)
@@ -125,6 +126,7 @@ class Registry:
             if record is None:
                 raise missing(kind, key)
             decoded: Decoded = decode(kind, change(to_tree(record.body)))
+            check_patched(key, decoded.obj)
             warnings = self._warnings(kind, decoded, options, subresource)
             return _warned(work.update(kind, record, decoded.obj, subresource), warnings)
 

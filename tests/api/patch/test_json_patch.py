@@ -53,6 +53,10 @@ def test_pointers_escape_slash_and_tilde() -> None:
     assert changed["metadata"]["annotations"] == {"a/b": "new"}
 
 
+def cause(error: ApiError) -> str:
+    return str(error.details["causes"][0]["message"])
+
+
 def test_tests_compare_json_values() -> None:
     document = {"baz": "qux", "foo": ["a", 2, "c"], "on": True, "one": 1}
     assert (
@@ -60,9 +64,9 @@ def test_tests_compare_json_values() -> None:
         == document
     )
     for path, value in (("/baz", "bar"), ("/one", True), ("/foo", ["a", 2]), ("/on", 1)):
-        with pytest.raises(ApiError, match="value failed") as caught:
+        with pytest.raises(ApiError) as caught:
             patched(document, {"op": "test", "path": path, "value": value})
-        assert caught.value.code == 422
+        assert (caught.value.code, cause(caught.value)) == (422, f"testing value {path} failed: test failed")
 
 
 def test_the_given_document_stays_as_it_is() -> None:
@@ -129,8 +133,9 @@ def test_operations_are_bounded() -> None:
 
 def test_copies_cannot_grow_without_bound() -> None:
     doubling = [{"op": "copy", "from": "/list", "path": "/list/-"}] * 40
-    with pytest.raises(ApiError, match="bytes would be copied"):
+    with pytest.raises(ApiError) as caught:
         patched({"list": ["x" * 1000]}, *doubling)
+    assert "bytes would be copied" in cause(caught.value)
 
 
 def test_a_document_cannot_be_nested_without_bound() -> None:

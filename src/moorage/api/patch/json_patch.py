@@ -148,7 +148,7 @@ def _copy(document: _Document, operation: Operation) -> None:
 
 def _test(document: _Document, operation: Operation) -> None:
     if not _equal(document.get(operation.path, "test"), operation.value):
-        raise _refused(f"testing path {operation.path} value failed")
+        raise _refused(f"testing value {operation.path} failed: test failed")
 
 
 _OPERATIONS: dict[str, Callable[[_Document, Operation], None]] = {
@@ -196,4 +196,6 @@ def _missing(pointer: str, op: str) -> ApiError:
 
 
 def _refused(message: str) -> ApiError:
-    return ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {message}")
+    """Upstream's message says no more; the cause, which kubectl prints, says what did not apply."""
+    causes = [{"reason": "UnexpectedServerResponse", "message": message}]
+    return ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {"causes": causes})
