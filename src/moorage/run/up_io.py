@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -72,11 +72,17 @@ def _await_ready(instance: str, child: subprocess.Popen[bytes], words: IO[bytes]
         if running is not None and running.pid == child.pid:
             return running
         if ended:
-            last = next(iter(lines[-1:]), "the system ended at once, without a word")
-            raise HostError(last.removeprefix("moorage: "))
+            raise HostError(_last_words(lines))
         time.sleep(0.03)
     child.terminate()
     raise HostError(f"the system did not come up within {DETACH_LIMIT:.0f} s; see {directory(instance)}/logs")
+
+
+def _last_words(lines: Sequence[str]) -> str:
+    """The error that a `moorage` process ended with, or its last line."""
+    starts = [number for number, line in enumerate(lines) if line.startswith("moorage: ")]
+    words = lines[starts[-1] :] if starts else lines[-1:]
+    return "\n".join(words).removeprefix("moorage: ") or "the system ended at once, without a word"
 
 
 def end(instance: str) -> Swept:
