@@ -27,8 +27,11 @@ VERSION: Mapping[str, str] = {
 _SUBRESOURCE_VERBS: Mapping[str, tuple[str, ...]] = {"status": ("get", "patch", "update"), "binding": ("create",)}
 _SUBRESOURCE_KINDS = {"binding": "Binding"}
 
-_GROUPS: Mapping[str, str] = {kind.group: kind.version for kind in KINDS}
-"""Group -> its one version; the core group is an empty name."""
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    group: tuple(sorted({kind.version for kind in KINDS if kind.group == group}, reverse=True))
+    for group in dict.fromkeys(kind.group for kind in KINDS)
+}
+"""Group -> its versions, the preferred one first; the core group is an empty name. Here `v1beta2` is younger than `v1beta1`."""
 
 
 def documents() -> Mapping[str, Callable[[str], Response]]:
@@ -38,10 +41,11 @@ def documents() -> Mapping[str, Callable[[str], Response]]:
         "/apis": functools.partial(_groups, core=False),
         "/version": lambda accept: json_document(VERSION),
     }
-    for group, version in _GROUPS.items():
+    for group, versions in _GROUPS.items():
         if group:
             found[f"/apis/{group}"] = functools.partial(_document, {"kind": "APIGroup", "apiVersion": "v1", **_group(group)})
-        found[_prefix(group, version)] = functools.partial(_document, _resource_list(group, version))
+        for version in versions:
+            found[_prefix(group, version)] = functools.partial(_document, _resource_list(group, version))
     return found
 
 
@@ -70,13 +74,13 @@ def _groups(accept: str, core: bool) -> Response:
 
 
 def _group(group: str) -> Tree:
-    version = {"groupVersion": f"{group}/{_GROUPS[group]}", "version": _GROUPS[group]}
-    return {"name": group, "versions": [version], "preferredVersion": version}
+    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in _GROUPS[group]]
+    return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
 def _resource_list(group: str, version: str) -> Tree:
     resources = []
-    for kind in _kinds(group):
+    for kind in _kinds(group, version):
         resources.append(_resource(kind, kind.plural, kind.kind, _verbs(kind)))
         for sub in kind.subresources:
             name = _SUBRESOURCE_KINDS.get(sub, kind.kind)
@@ -89,8 +93,8 @@ def _verbs(kind: Kind) -> tuple[str, ...]:
     return tuple(sorted(verb.value for verb in verbs_of(kind)))
 
 
-def _kinds(group: str) -> list[Kind]:
-    return sorted((kind for kind in KINDS if kind.group == group), key=lambda kind: kind.plural)
+def _kinds(group: str, version: str) -> list[Kind]:
+    return sorted((kind for kind in KINDS if (kind.group, kind.version) == (group, version)), key=lambda kind: kind.plural)
 
 
 def _resource(kind: Kind, name: str, kind_name: str, verbs: tuple[str, ...]) -> Tree:
@@ -110,10 +114,11 @@ def _aggregated(core: bool, version: str) -> Tree:
             "metadata": {"name": group, "creationTimestamp": None},
             "versions": [
                 {
-                    "version": _GROUPS[group],
-                    "resources": [_aggregated_resource(kind) for kind in _kinds(group)],
+                    "version": each,
+                    "resources": [_aggregated_resource(kind) for kind in _kinds(group, each)],
                     "freshness": "Current",
                 }
+                for each in _GROUPS[group]
             ],
         }
         for group in _GROUPS

@@ -216,3 +216,46 @@ def _in_link_local_multicast(found: Address) -> bool:
     if found.version == 4:
         return int(found) >> 8 == 0xE00000
     return int(found) >> 112 in (0xFF02, 0xFF12)
+
+
+def config_key(value: str) -> tuple[str, ...]:
+    """A key of a ConfigMap or Secret: it can be a file's name."""
+    errors = [_longest(253)] if len(value) > 253 else []
+    if not re.fullmatch(r"[-._a-zA-Z0-9]+", value):
+        text = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+        errors.append(_regex(text, r"[-._a-zA-Z0-9]+", "key.name", "KEY_NAME", "key-name"))
+    if value in (".", ".."):
+        errors.append(f"must not be '{value}'")
+    elif value.startswith(".."):
+        errors.append("must not start with '..'")
+    return tuple(errors)
+
+
+def wildcard_subdomain(value: str) -> tuple[str, ...]:
+    """`*.` and an RFC 1123 subdomain."""
+    errors = [_longest(253)] if len(value) > 253 else []
+    if not (value.startswith("*.") and _is_subdomain(value[2:])):
+        text = (
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+            "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+        )
+        errors.append(_regex(text, rf"\*\.{_SUBDOMAIN}", "*.example.com"))
+    return tuple(errors)
+
+
+def path_segment(value: str) -> tuple[str, ...]:
+    """What can stand between two slashes of a URL."""
+    if value in (".", ".."):
+        return (f"may not be '{value}'",)
+    return tuple(f"may not contain '{each}'" for each in "/%" if each in value)
+
+
+def domain_prefixed_path(value: str) -> tuple[str, ...]:
+    """`example.com/path`."""
+    domain, slash, path = value.partition("/")
+    if not slash or not domain or not path:
+        return ('must be a domain-prefixed path (such as "acme.io/foo")',)
+    errors = list(dns_subdomain(domain))
+    if not re.fullmatch(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+", path):
+        errors.append(_regex("Invalid path", r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+", "example.com/foo"))
+    return tuple(errors)
