@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 from rich.table import Table
 
@@ -18,6 +19,7 @@ from moorage.cli.standalone import NodesOption
 from moorage.run.state_io import Running, require_root
 
 if TYPE_CHECKING:
+    from moorage.run.bench_api import Report
     from moorage.run.bench_update import Spread
 
 UPDATE_GOAL_MS = 50.0
@@ -80,6 +82,57 @@ def _print_update(spreads: Mapping[str, Spread], nodes: int) -> None:
         table.add_row(name, str(each.rounds), *(f"{value:.1f}" for value in (each.p50, each.p90, each.p99, each.max)))
     console.print(table)
     console.print(f"goal: p50 below {UPDATE_GOAL_MS:.0f} ms; measured on {machine()}")
+
+
+@bench.command()
+def api(
+    objects: Annotated[
+        int, typer.Option(min=2, max=100_000, help="how many Services and EndpointSlices, half of each")
+    ] = 10_000,
+    watches: Annotated[int, typer.Option(min=1, max=5000, help="how many watches at once")] = 1000,
+    events: Annotated[int, typer.Option(min=1, max=1000, help="how many changes each watch is told")] = 50,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """The API server: creates per second over TLS, memory, and watches that look on."""
+    import uvloop
+
+    from moorage.run.bench_api import bench_api
+
+    with Progress(output) as progress:
+        report = uvloop.run(bench_api(objects, watches, events, progress.step))
+    if output is Output.JSON:
+        print_json({"machine": machine(), "met": report.met, **msgspec.structs.asdict(report)})
+    else:
+        _print_api(report)
+    if not report.met:
+        raise SystemExit(1)
+
+
+def _print_api(report: Report) -> None:
+    written, watched, goals = report.writes, report.watches, report.goals
+    table = Table(title="The API server, durable, behind TLS", title_justify="left")
+    for column in ("what", "measured", "goal"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    slices = f"half Services, half slices of {written.endpoints_per_slice} endpoints"
+    table.add_row(
+        f"creates/s over {written.connections} connections, {slices}",
+        f"{written.per_second:.0f}",
+        f">= {goals.objects_per_second:.0f}",
+    )
+    table.add_row("a create, p50 / p99", f"{written.p50_ms:.1f} / {written.p99_ms:.1f} ms", "")
+    table.add_row("processor time of the client for one", f"{written.client_ms:.3f} ms", f"< {goals.client_ms:.0f} ms")
+    table.add_row("processor time of the server for one", f"{written.server_ms:.3f} ms", "")
+    table.add_row(
+        f"memory (RSS) with {written.objects} objects", f"{written.resident_mib:.0f} MiB", f"< {goals.resident_mib:.0f} MiB"
+    )
+    table.add_row(f"watches told all {watched.events} changes in order", str(watched.complete), str(watched.watches))
+    table.add_row(
+        "from sending a create to a watch's line, p50 / p99", f"{watched.lag_p50_ms:.1f} / {watched.lag_p99_ms:.1f} ms", ""
+    )
+    table.add_row("lines/s to all watches", str(watched.deliveries_per_second), "")
+    table.add_row("memory (RSS) with the watches", f"{watched.resident_mib:.0f} MiB", "")
+    console.print(table)
+    console.print(f"measured on {machine()}")
 
 
 def register(app: typer.Typer) -> None:

@@ -1,0 +1,198 @@
+"""A client that costs little: prebuilt requests over TLS connections that stay open, answers parsed in C.
+
+    requests -> N connections, each with one request under way -> seconds that each took
+    a watch's URL -> M connections that stream -> the revisions that each was told, and when
+
+It takes well under a millisecond of processor time for a request, so that the server is measured and not the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+import msgspec
+
+from moorage.client.kubeconfig import Access
+from moorage.client.tls_io import tls_context
+from moorage.model.errors import HostError
+from moorage.run.bench_objects import Written
+
+OPENING_AT_ONCE = 32
+
+_REVISION = re.compile(rb'"resourceVersion":"(\d+)"')
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where to connect, and what every request carries."""
+
+    host: str
+    port: int
+    token: str
+    context: ssl.SSLContext
+
+    @classmethod
+    def of(cls, access: Access) -> Endpoint:
+        url = urlsplit(access.server)
+        return cls(url.hostname or "", url.port or 443, access.token, tls_context(access))
+
+    def head(self, method: str, path: str) -> str:
+        """Request line and headers, without the empty line that ends them."""
+        return (
+            f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nAuthorization: Bearer {self.token}\r\n"
+            "Accept: application/json\r\nUser-Agent: moorage-bench\r\n"
+        )
+
+    def post(self, written: Written) -> bytes:
+        head = self.head("POST", written.path)
+        return f"{head}Content-Type: application/json\r\nContent-Length: {len(written.body)}\r\n\r\n".encode() + written.body
+
+
+class Load:
+    """What is left to send, and what came of it: `seconds` of each answered request, `finished` when none is left."""
+
+    def __init__(self, requests: Iterator[bytes]) -> None:
+        self.seconds: list[float] = []
+        self.revision = 0
+        self.finished = asyncio.get_running_loop().create_future()
+        self._requests = requests
+        self._under_way = 0
+
+    def next(self) -> bytes | None:
+        """The next request; without one, and when nothing is under way any more, this is the end."""
+        request = next(self._requests, None)
+        if request is not None:
+            self._under_way += 1
+        elif not self._under_way and not self.finished.done():
+            self.finished.set_result(None)
+        return request
+
+    def answered(self, seconds: float, status: int, body: bytes) -> None:
+        self._under_way -= 1
+        self.seconds.append(seconds)
+        if status != 201:
+            self.fail(f"a create was answered with {status}: {body[:500].decode(errors='replace')}")
+        elif found := _REVISION.search(body):
+            self.revision = int(found[1])
+
+    def fail(self, why: str) -> None:
+        if not self.finished.done():
+            self.finished.set_exception(HostError(why))
+
+
+class Creator(asyncio.Protocol):
+    """One connection of a load."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._parser = httptools.HttpResponseParser(self)
+        self._body: list[bytes] = []
+        self._since = 0.0
+        self._done = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_body(self, piece: bytes) -> None:
+        self._body.append(piece)
+
+    def on_message_complete(self) -> None:
+        self._load.answered(time.perf_counter() - self._since, self._parser.get_status_code(), b"".join(self._body))
+        self._body.clear()
+        self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._done:
+            self._load.fail(f"the server closed a connection: {exc or 'without a reason'}")
+
+    def _send(self) -> None:
+        request = self._load.next()
+        if request is None:
+            self._done = True
+            self._transport.close()
+            return
+        self._since = time.perf_counter()
+        self._transport.write(request)
+
+
+class Watcher(asyncio.Protocol):
+    """One watch: `revisions` in the order in which they were told, and `at`, when each came in."""
+
+    def __init__(self, request: bytes) -> None:
+        self.revisions: list[int] = []
+        self.at: list[float] = []
+        self.started = asyncio.get_running_loop().create_future()
+        self.lost = False
+        self._request = request
+        self._parser = httptools.HttpResponseParser(self)
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status != 200:
+            self.started.set_exception(HostError(f"a watch was answered with {status}"))
+        elif not self.started.done():
+            self.started.set_result(None)
+
+    def on_body(self, piece: bytes) -> None:
+        now = time.perf_counter()
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            if found := _REVISION.search(line):
+                self.revisions.append(int(found[1]))
+                self.at.append(now)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        if not self.started.done():
+            self.started.set_exception(HostError(f"the server closed a watch: {exc or 'without a reason'}"))
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+async def create_all(endpoint: Endpoint, requests: Sequence[bytes], connections: int) -> Load:
+    """Sends all requests, each connection one after the other. Raises HostError for any answer but 201."""
+    loop = asyncio.get_running_loop()
+    load = Load(iter(requests))
+    opening = [
+        loop.create_connection(lambda: Creator(load), endpoint.host, endpoint.port, ssl=endpoint.context)
+        for _ in range(connections)
+    ]
+    await asyncio.gather(*opening)
+    await load.finished
+    return load
+
+
+async def open_watches(endpoint: Endpoint, path: str, count: int) -> list[Watcher]:
+    """Watches that the server has accepted."""
+    loop = asyncio.get_running_loop()
+    request = f"{endpoint.head('GET', path)}\r\n".encode()
+    room = asyncio.Semaphore(OPENING_AT_ONCE)
+
+    async def one() -> Watcher:
+        async with room:
+            _, watcher = await loop.create_connection(
+                lambda: Watcher(request), endpoint.host, endpoint.port, ssl=endpoint.context
+            )
+            await watcher.started
+            return watcher
+
+    return await asyncio.gather(*(one() for _ in range(count)))
