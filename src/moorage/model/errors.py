@@ -57,7 +57,7 @@ def too_long(field: str, limit: int) -> FieldError:
 
 
 class ApiError(Exception):
-    """A refusal as the API words it: HTTP `code`, machine-readable `reason`, a `message`, `details` and `metadata` of a Status."""
+    """A refusal as the API words it: HTTP `code`, machine-readable `reason`, `message`, `details`, `metadata` of a Status."""
 
     def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
