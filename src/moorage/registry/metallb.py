@@ -186,7 +186,7 @@ def _peer_addresses(spec: BGPPeerSpec) -> Iterator[FieldError]:
 
 
 def _timers(spec: BGPPeerSpec) -> Iterator[FieldError]:
-    """RFC 4271 section 4.2: a hold time is 0 or at least three seconds. Of two timers, the missing one follows from the other."""
+    """RFC 4271 section 4.2: a hold time is 0 or at least three seconds. Each follows from the other."""
     times = {}
     for name, text in {
         "holdTime": spec.hold_time,

@@ -1,4 +1,7 @@
-"""Secret. Source: `ValidateSecret`, `ValidateSecretUpdate` in `pkg/apis/core/validation/validation.go`, `pkg/registry/core/secret`."""
+"""Secret.
+
+Source: `ValidateSecret`, `ValidateSecretUpdate` in `pkg/apis/core/validation/validation.go`, `pkg/registry/core/secret`.
+"""
 
 from __future__ import annotations
 
