@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from moorage.registry import formats
 
@@ -56,3 +58,25 @@ def test_formats(check: formats.Format, value: str, texts: tuple[str, ...]) -> N
 @pytest.mark.parametrize("value", ["a/b/c", "a b", "kubernetes.io/", "Ex.com/x"])
 def test_malformed_keys(value: str) -> None:
     assert formats.qualified_name(value)
+
+
+OCTETS = st.sampled_from(["0", "1", "10", "127", "169", "224", "254", "255", "256", "01", "", "-1", "\u0661"])
+
+
+@given(st.lists(OCTETS, min_size=3, max_size=5).map(".".join))
+def test_a_usual_ipv4_address_has_nothing_wrong(value: str) -> None:
+    if formats.is_usual_ipv4(value):
+        assert formats.endpoint_address(value) == ()
+        assert str(formats.parsed_address(value)) == value
+
+
+@pytest.mark.parametrize("value", ["10.0.0.1", "1.0.0.0", "255.255.255.255", "169.253.0.1", "224.0.1.1", "192.168.199.249"])
+def test_usual_ipv4_addresses(value: str) -> None:
+    assert formats.is_usual_ipv4(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.1", "10.0.0.1\n", "10.0.0", "fd00::1", "010.0.0.1"]
+)
+def test_not_usual(value: str) -> None:
+    assert not formats.is_usual_ipv4(value)

@@ -20,10 +20,13 @@ _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+
 _is_label = re.compile(_LABEL).fullmatch
 _is_subdomain = re.compile(_SUBDOMAIN).fullmatch
 _is_label_1035 = re.compile(_LABEL_1035).fullmatch
 _is_qualified = re.compile(_QUALIFIED).fullmatch
+_is_usual_ipv4 = re.compile(rf"(?!0\.|127\.|169\.254\.|224\.0\.0\.){_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
 
 _remember = lru_cache(maxsize=16384)
 
@@ -192,6 +195,11 @@ def time(value: str) -> tuple[str, ...]:
     except ValueError:
         return ("must be a time as in RFC 3339, (e.g. 2006-01-02T15:04:05Z)",)
     return ()
+
+
+def is_usual_ipv4(value: str) -> bool:
+    """Whether `endpoint_address` surely has nothing to say of an IPv4 address; much faster, for slices full of new ones."""
+    return _is_usual_ipv4(value) is not None
 
 
 @_remember

@@ -73,6 +73,8 @@ def _endpoints(endpoints: Sequence[Endpoint], address_type: str) -> Iterator[Fie
 
 def _address(address: str, address_type: str) -> tuple[str, ...]:
     """A type that is not known is refused by itself; its addresses are then not judged."""
+    if address_type == "IPv4" and formats.is_usual_ipv4(address):
+        return ()
     if address_type in ("IPv4", "IPv6"):
         found = formats.parsed_address(address)
         if found is not None and found.version != int(address_type[-1]):
