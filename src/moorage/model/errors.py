@@ -27,8 +27,8 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 def _value(value: object) -> str:
-    """A bad value as upstream prints it: strings quoted, other values as JSON."""
-    return json.dumps(value, default=msgspec.to_builtins)
+    """A bad value as upstream prints it: strings quoted, other values as compact JSON."""
+    return json.dumps(value, default=msgspec.to_builtins, ensure_ascii=False, separators=(",", ":"))
 
 
 def invalid(field: str, value: object, detail: str) -> FieldError:
