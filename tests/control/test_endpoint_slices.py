@@ -59,6 +59,7 @@ def test_a_new_slice_is_upstreams() -> None:
             "kubernetes.io/service-name": "web",
             "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
         },
+        annotations={"endpoints.kubernetes.io/last-change-trigger-time": str(owner.metadata.creation_timestamp)},
         owner_references=(
             OwnerReference(
                 api_version="v1", kind="Service", name="web", uid=owner.metadata.uid, controller=True, block_owner_deletion=True

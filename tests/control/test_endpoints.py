@@ -99,6 +99,16 @@ def test_ports() -> None:
     )
 
 
+def test_ports_of_sidecars_count_and_those_of_init_containers_do_not() -> None:
+    """`FindPort` in k8s.io/endpointslice/utils.go."""
+    port = ContainerPort(name="web", container_port=9000, protocol="TCP")
+    init, sidecar = container(port), replace(container(replace(port, container_port=9001)), restart_policy="Always")
+    wanted = service(ports=(ServicePort(name="http", protocol="TCP", port=80, target_port="web"),))
+    assert resolved_ports(wanted, pod("a", init_containers=(init,))) == ()
+    assert [each.port for each in resolved_ports(wanted, pod("a", init_containers=(init, sidecar)))] == [9001]
+    assert [each.port for each in resolved_ports(wanted, pod("a", containers=(init,), init_containers=(sidecar,)))] == [9000]
+
+
 def test_headless() -> None:
     assert [is_headless(service(cluster_ip=each)) for each in ("10.96.0.1", "None", "")] == [False, True, True]
 

@@ -15,6 +15,7 @@ from moorage.control.endpoints import Ports, can_be_endpoint, endpoint, families
 from moorage.control.in_flight import InFlight
 from moorage.control.packing import Labels, pack
 from moorage.control.selection import CONTROLLER_NAME, Selection
+from moorage.control.trigger_times import TriggerTimes, annotated
 from moorage.control.types import Plan
 from moorage.model.cluster import Node
 from moorage.model.meta import Key, Object, ObjectMeta, OwnerReference
@@ -34,6 +35,9 @@ BATCH = 500
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 """The letters of generated names: no vowels, nothing that is easily misread. Source: apimachinery `util/rand`."""
 
+Groups = dict[frozenset[object], tuple[Ports, list[Endpoint]]]
+"""Endpoints by the set of ports that they resolve the Service's ports to."""
+
 _RESERVED = (SERVICE_NAME_LABEL, MANAGED_BY_LABEL, HEADLESS_LABEL)
 
 
@@ -48,6 +52,7 @@ class EndpointSliceController:
         self._batch = batch
         self._selection = Selection()
         self._in_flight = InFlight()
+        self._trigger_times = TriggerTimes()
         self._due: dict[Key, None] = {}
 
     def reconcile(self, snapshot: Snapshot, changes: Changes, now: float) -> Plan:
@@ -77,26 +82,29 @@ class EndpointSliceController:
     def _plan(self, key: Key, snapshot: Snapshot) -> list[Verb]:
         service = snapshot.get(Service, key)
         existing = self._selection.slices_of(key, snapshot)
+        if service is None:
+            self._trigger_times.forget(key)
         if service is None or service.spec.type == EXTERNAL_NAME:
             return [_delete(each) for each in existing]
         if not service.spec.selector:
             return []
-        wanted = families(service)
+        wanted, pods = families(service), self._selection.pods_of(service)
+        since = self._trigger_times.since(service, pods)
         verbs: list[Verb] = [_delete(each) for each in existing if each.address_type not in {one.value for one in wanted}]
         for family in wanted:
+            groups = _grouped(service, pods, family, snapshot)
             verbs += self._plan_family(
-                service, family, [each for each in existing if each.address_type == family.value], snapshot
+                service, family, [each for each in existing if each.address_type == family.value], groups
             )
-        return verbs
+        return [_since(each, since) for each in verbs]
 
-    def _plan_family(self, service: Service, family: Family, existing: list[EndpointSlice], snapshot: Snapshot) -> list[Verb]:
-        """Endpoints are grouped by the port numbers that they resolve to; each group has slices of its own."""
+    def _plan_family(self, service: Service, family: Family, existing: list[EndpointSlice], groups: Groups) -> list[Verb]:
+        """Each group of endpoints has slices of its own."""
         labels = _labels(service)
         ours = [each for each in existing if _is_owned(each, service)]
         spare = [each for each in existing if not _is_owned(each, service)]
         updated: list[EndpointSlice] = []
         new: list[EndpointSlice] = []
-        groups = _grouped(service, self._selection.pods_of(service), family, snapshot)
         by_ports: dict[frozenset[object], list[EndpointSlice]] = {}
         for each in ours:
             by_ports.setdefault(frozenset(each.ports), []).append(each)
@@ -136,11 +144,8 @@ class EndpointSliceController:
         return replace(slice_, metadata=replace(slice_.metadata, name=name))
 
 
-def _grouped(
-    service: Service, pods: Iterable[Pod], family: Family, snapshot: Snapshot
-) -> dict[frozenset[object], tuple[Ports, list[Endpoint]]]:
-    """Endpoints by the set of ports that they resolve the Service's ports to."""
-    groups: dict[frozenset[object], tuple[Ports, list[Endpoint]]] = {}
+def _grouped(service: Service, pods: Iterable[Pod], family: Family, snapshot: Snapshot) -> Groups:
+    groups: Groups = {}
     nodes = snapshot.all(Node)
     for pod in pods:
         node = nodes.get(Key("", pod.spec.node_name))
@@ -186,6 +191,17 @@ def _labels(service: Service) -> dict[str, str]:
 def _is_owned(slice_: EndpointSlice, service: Service) -> bool:
     """A namesake that was deleted before may have left slices: they belong to another uid."""
     return any(each.kind == "Service" and each.uid == service.metadata.uid for each in slice_.metadata.owner_references)
+
+
+def _since(verb: Verb, since: str) -> Verb:
+    """Says in what is written when the change began that it answers to."""
+    match verb:
+        case Create(obj):
+            return Create(replace(obj, metadata=annotated(obj.metadata, since)))
+        case Update(obj):
+            return Update(replace(obj, metadata=annotated(obj.metadata, since)))
+        case _:
+            return verb
 
 
 def _delete(slice_: EndpointSlice) -> Delete:

@@ -1,6 +1,6 @@
 """One Pod behind one Service: Pod + Node + Service -> Endpoint and its resolved ports.
 
-Source: upstream `k8s.io/endpointslice` utils.go and util/controller_utils.go.
+Source: upstream `k8s.io/endpointslice` utils.go, util/controller_utils.go and trafficdist/trafficdist.go.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from moorage.model.cluster import ZONE_LABEL, Node
 from moorage.model.meta import ObjectReference, is_true
 from moorage.model.net import Family, parse_address
 from moorage.model.pods import Pod
-from moorage.model.service import HEADLESS, Service, ServicePort
-from moorage.model.slices import Endpoint, EndpointConditions, EndpointPort
+from moorage.model.service import HEADLESS, PREFER_CLOSE, PREFER_SAME_NODE, PREFER_SAME_ZONE, Service, ServicePort
+from moorage.model.slices import Endpoint, EndpointConditions, EndpointHints, EndpointPort, ForNode, ForZone
 
 Ports = tuple[EndpointPort, ...]
+
+_NEAR = (PREFER_CLOSE, PREFER_SAME_ZONE, PREFER_SAME_NODE)
 
 
 def families(service: Service) -> tuple[Family, ...]:
@@ -45,7 +47,8 @@ def resolved_ports(service: Service, pod: Pod) -> Ports:
 def _port_number(port: ServicePort, pod: Pod) -> int | None:
     if isinstance(port.target_port, int):
         return port.target_port or port.port
-    for container in pod.spec.containers:
+    sidecars = (each for each in pod.spec.init_containers if each.restart_policy == "Always")
+    for container in (*pod.spec.containers, *sidecars):
         for each in container.ports:
             if each.name == port.target_port and (each.protocol or "TCP") == port.protocol:
                 return each.container_port
@@ -60,15 +63,26 @@ def endpoint(pod: Pod, node: Node | None, service: Service, family: Family) -> E
     serving = is_true(pod.status.conditions, "Ready")
     terminating = pod.metadata.deletion_timestamp is not None
     ready = service.spec.publish_not_ready_addresses or (serving and not terminating)
-    zone = node.metadata.labels.get(ZONE_LABEL) if node is not None else None
+    zone = (node.metadata.labels.get(ZONE_LABEL) if node is not None else None) or None
     return Endpoint(
         addresses=addresses,
         conditions=EndpointConditions(ready=ready, serving=serving, terminating=terminating),
         hostname=pod.spec.hostname if pod.spec.hostname and pod.spec.subdomain == service.metadata.name else None,
         target_ref=ObjectReference(kind="Pod", namespace=pod.metadata.namespace, name=pod.metadata.name, uid=pod.metadata.uid),
         node_name=pod.spec.node_name or None,
-        zone=zone or None,
+        zone=zone,
+        hints=_hints(service.spec.traffic_distribution, zone, pod.spec.node_name) if ready else None,
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _hints(distribution: str | None, zone: str | None, node: str) -> EndpointHints | None:
+    """What `spec.trafficDistribution` asks of a ready endpoint (KEP-4444, KEP-3015); None for an unknown word."""
+    if distribution not in _NEAR:
+        return None
+    zones = (ForZone(name=zone),) if zone else ()
+    nodes = (ForNode(name=node),) if node and distribution == PREFER_SAME_NODE else ()
+    return EndpointHints(for_zones=zones, for_nodes=nodes) if zones or nodes else None
 
 
 def _addresses(pod: Pod, family: Family) -> tuple[str, ...]:

@@ -85,9 +85,9 @@ class Selection:
         return [pod for pod in pods if len(sets) == 1 or match_labels(wanted, pod.metadata.labels)]
 
     def slices_of(self, service: Key, snapshot: Snapshot) -> list[EndpointSlice]:
-        """The slices under our managed-by label that name the Service, by name."""
+        """The slices under our managed-by label that name the Service, by name; one being deleted is as good as gone."""
         found = (snapshot.get(EndpointSlice, key) for key in sorted(self._slices_by_service.get(service, ())))
-        return [each for each in found if each is not None]
+        return [each for each in found if each is not None and each.metadata.deletion_timestamp is None]
 
     def _see_service(self, key: Key, service: Service | None) -> None:
         if key in self._services:

@@ -12,6 +12,9 @@ EXTERNAL_NAME = "ExternalName"
 HEADLESS = "None"
 """The value of `spec.clusterIP` that asks for no virtual address."""
 
+PREFER_CLOSE, PREFER_SAME_ZONE, PREFER_SAME_NODE = "PreferClose", "PreferSameZone", "PreferSameNode"
+"""Values of `spec.trafficDistribution` (KEP-4444, KEP-3015); the first is an older word for the second."""
+
 
 class ServicePort(ApiType, frozen=True):
     """`target_port` 0 means "same as port"; a string names a container port. `node_port` 0 means not allocated."""
