@@ -37,9 +37,24 @@ def test_version_is_open() -> None:
     run(story)
 
 
-@pytest.mark.parametrize("token", ["", "wrong", "admin-token-and-more"])
-@pytest.mark.parametrize("path", [SERVICES, "/api", "/openapi/v3", "/nowhere", "/"])
-def test_without_a_good_token_nothing_else_is(path: str, token: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/api", "/apis/discovery.k8s.io/v1", "/openapi/v3", "/nowhere", "/", "/version/x", "/metrics"]
+)
+def test_nothing_else_is(path: str) -> None:
+    async def story(app: App) -> None:
+        reply = await ask(app, "GET", path, token="")
+        assert reply.status == 403
+        assert reply.json["message"] == f'forbidden: User "system:anonymous" cannot get path "{path}"'
+        reply = await ask(app, "GET", SERVICES, token="")
+        what = 'User "system:anonymous" cannot list resource "services" in API group "" in the namespace "default"'
+        assert reply.json["message"] == f"services is forbidden: {what}"
+
+    run(story)
+
+
+@pytest.mark.parametrize("token", ["wrong", "admin-token-and-more"])
+@pytest.mark.parametrize("path", [SERVICES, "/api", "/openapi/v3", "/nowhere", "/", "/healthz"])
+def test_a_wrong_token_opens_nothing(path: str, token: str) -> None:
     async def story(app: App) -> None:
         reply = await ask(app, "GET", path, token=token)
         assert reply.status == 401

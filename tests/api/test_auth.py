@@ -1,65 +1,38 @@
-"""Tokens, groups and the token file."""
+"""Tokens, the users they name, and the token file."""
 
 from __future__ import annotations
 
 import pytest
 
-from moorage.api.auth import (
-    ADMINS,
-    NODES,
-    READERS,
-    GroupAuthorizer,
-    TokenAuthenticator,
-    User,
-    forbidden,
-    format_tokens,
-    parse_tokens,
-)
-from moorage.api.routes import Target, Verb
+from moorage.api.auth import ADMINS, NODES, FirstOf, TokenAuthenticator, User, format_tokens, parse_tokens
 from moorage.model.errors import UserError
-from moorage.model.kinds import ENDPOINT_SLICES, SERVICES
 
 ADMIN = User("admin", (ADMINS,))
+READER = User("reader")
+
+
+@pytest.mark.parametrize(("token", "user"), [("secret", ADMIN), ("secre", None), ("secrets", None), ("", None)])
+def test_tokens(token: str, user: User | None) -> None:
+    assert TokenAuthenticator({"secret": ADMIN}).user(token) == user
+
+
+def test_the_first_that_knows_a_token_decides() -> None:
+    both = FirstOf((TokenAuthenticator({"a": ADMIN}), TokenAuthenticator({"a": READER, "b": READER})))
+    assert (both.user("a"), both.user("b"), both.user("c")) == (ADMIN, READER, None)
 
 
 @pytest.mark.parametrize(
-    ("header", "user"),
+    ("user", "node"),
     [
-        ("Bearer secret", ADMIN),
-        ("bearer secret", ADMIN),
-        ("Bearer  secret ", ADMIN),
-        ("Bearer secre", None),
-        ("Bearer", None),
-        ("Basic secret", None),
-        ("secret", None),
-        ("", None),
+        (User("system:node:node-1", (NODES,)), "node-1"),
+        (User("system:node:node-1", (ADMINS,)), ""),
+        (User("node-1", (NODES,)), ""),
+        (User("system:node:", (NODES,)), ""),
     ],
 )
-def test_bearer_tokens(header: str, user: User | None) -> None:
-    assert TokenAuthenticator({"secret": ADMIN}).user(header) == user
-
-
-def test_groups() -> None:
-    authorizer = GroupAuthorizer()
-    target = Target(SERVICES, "default", "web")
-    assert authorizer.allows(ADMIN, Verb.DELETE_COLLECTION, target)
-    assert authorizer.allows(User("n", (NODES,)), Verb.PATCH, target)
-    assert authorizer.allows(User("r", (READERS, "more")), Verb.WATCH, target)
-    assert not authorizer.allows(User("r", (READERS,)), Verb.DELETE, target)
-    assert not authorizer.allows(User("nobody"), Verb.GET, target)
-
-
-def test_the_words_of_a_refusal() -> None:
-    error = forbidden(User("r"), Verb.PATCH, Target(SERVICES, "d", "web", "status"))
-    assert error.message == (
-        'services "web" is forbidden: User "r" cannot patch resource "services/status" in API group "" in the namespace "d"'
-    )
-    error = forbidden(User("r"), Verb.LIST, Target(ENDPOINT_SLICES))
-    assert error.message == (
-        'endpointslices.discovery.k8s.io is forbidden: User "r" cannot list resource "endpointslices" '
-        'in API group "discovery.k8s.io" at the cluster scope'
-    )
-    assert (error.code, error.details["kind"]) == (403, "endpointslices")
+def test_whose_agent_a_user_is(user: User, node: str) -> None:
+    """Source: upstream `pkg/auth/nodeidentifier/default.go`."""
+    assert user.node == node
 
 
 def test_the_token_file() -> None:
@@ -67,8 +40,12 @@ def test_the_token_file() -> None:
     text = format_tokens(users)
     assert text == 't1,admin,admin,system:masters\nt2,node,node,"system:nodes,more"\nt3,none,none,\n'
     parsed = parse_tokens(text)
-    assert parsed["t1"] == users["t1"]
-    assert parsed["t2"] == users["t2"]
-    assert parse_tokens("\nt,u,1\n") == {"t": User("u")}
+    assert parsed == {
+        "t1": User("admin", (ADMINS,), "admin"),
+        "t2": User("node", (NODES, "more"), "node"),
+        "t3": User("none", (), "none"),
+    }
+    assert format_tokens(parsed) == text
+    assert parse_tokens("\nt,u,1\n") == {"t": User("u", (), "1")}
     with pytest.raises(UserError, match="line 2: expected token,user,uid"):
         parse_tokens("t,u,1\nnonsense\n")

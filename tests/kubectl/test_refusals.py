@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.kubectl.conftest import Kubectl
 from tests.kubectl.manifests import SERVICE
@@ -79,14 +80,14 @@ def test_server_side_apply_says_that_it_is_missing(kubectl: Kubectl) -> None:
 
 
 def test_a_wrong_token(kubectl: Kubectl, server: Server, tmp_path: Path) -> None:
-    text = server.kubeconfig.read_text()
-    token = text.split("token: ")[1].split()[0]
+    tree = yaml.safe_load(server.kubeconfig.read_text())
+    tree["users"][0]["user"] = {"token": "wrong"}
     wrong = tmp_path / "wrong"
-    wrong.write_text(text.replace(token, "wrong"))
+    wrong.write_text(yaml.safe_dump(tree))
     assert "You must be logged in to the server" in kubectl.fails(f"--kubeconfig={wrong}", "get", "svc")
 
 
 def test_files_are_private(server: Server) -> None:
-    private = [server.kubeconfig, *server.directory.glob("data/pki/*"), *server.directory.glob("data/tokens.csv")]
-    assert len(private) == 6
+    private = [server.kubeconfig, *server.directory.glob("data/pki/**/*.*"), *server.directory.glob("data/tokens.csv")]
+    assert len(private) == 10
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}

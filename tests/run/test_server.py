@@ -48,7 +48,7 @@ def test_objects_and_identities_survive_a_restart(tmp_path: Path) -> None:
             data_dir=str(tmp_path / "data"),
             listen=(),
             listen_fds=(listening.fileno(),),
-            kubeconfigs=(KubeconfigTarget("node", "", str(kubeconfig)),),
+            kubeconfigs=(KubeconfigTarget("admin", "", str(kubeconfig)),),
         )
         serving = await served(settings, kubeconfig)
         before = kubeconfig.read_text()
@@ -75,7 +75,11 @@ def test_objects_and_identities_survive_a_restart(tmp_path: Path) -> None:
         ({"listen": ("nonsense",)}, "'nonsense' is no HOST:PORT"),
         ({"listen": ("127.0.0.1:70000",)}, "'127.0.0.1:70000' is no HOST:PORT"),
         ({"listen": ()}, "nothing to listen at"),
-        ({"kubeconfigs": (KubeconfigTarget("spoon", "", "/nowhere"),)}, "no user 'spoon' has a token: there are admin, node"),
+        (
+            {"kubeconfigs": (KubeconfigTarget("spoon", "", "/nowhere"),)},
+            "there is no user 'spoon': there are admin, reader, controller",
+        ),
+        ({"kubeconfigs": (KubeconfigTarget("node:../x", "", "/nowhere"),)}, "'node:../x' names no node"),
     ],
 )
 def test_settings_that_make_no_sense(tmp_path: Path, change: dict[str, object], message: str) -> None:

@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+
+import msgspec
 
 from moorage.api import discovery, openapi, routes
-from moorage.api.auth import Authenticator, Authorizer, GroupAuthorizer, forbidden
+from moorage.api.auth import Authenticator
+from moorage.api.auth_asks import Ask, ask_of
+from moorage.api.auth_gate import Gate
+from moorage.api.auth_rules import Authorizer, RoleAuthorizer
 from moorage.api.exchange import Request, Response, Stream, json_document, text
 from moorage.api.exchange_io import ClientGone, Message, Receive, Send, request, send_response, send_stream
-from moorage.api.status import failure_response, internal, method_not_allowed, no_such_resource, unauthorized
+from moorage.api.status import failure_response, internal, method_not_allowed, no_such_resource
 from moorage.api.verbs import Verbs, is_watched
 from moorage.model.errors import ApiError, HostError
+from moorage.model.kinds import PODS
+from moorage.model.meta import Key
+from moorage.model.pods import Pod
 from moorage.model.ports import Resources
 
 _HEALTH = ("/healthz", "/livez", "/readyz")
-_OPEN = (*_HEALTH, "/version")
-"""Paths that anybody may read, as a default Kubernetes cluster allows."""
 
 
 class App:
@@ -29,8 +36,7 @@ class App:
         self, resources: Resources, authenticator: Authenticator, authorizer: Authorizer, clock: Callable[[], float]
     ) -> None:
         self._verbs = Verbs(resources, clock)
-        self._authenticator = authenticator
-        self._authorizer = authorizer
+        self._gate = Gate(authenticator, authorizer, clock)
         self._documents = discovery.documents()
         self._stopping = asyncio.Event()
 
@@ -41,7 +47,7 @@ class App:
         if scope["type"] != "http":
             return
         try:
-            answer = await self._answer(request(scope, receive))
+            answer = await self._answer(request(scope, receive), scope)
         except ClientGone:
             return
         except ApiError as error:
@@ -53,21 +59,18 @@ class App:
         else:
             await send_response(answer, send)
 
-    async def _answer(self, asked: Request) -> Response | Stream:
-        if asked.path not in _OPEN:
-            user = self._authenticator.user(asked.header(b"authorization"))
-            if user is None:
-                raise unauthorized()
-            target = routes.find(asked.path)
-            if target is not None:
-                verb = routes.verb(asked.method, target)
-                if verb is None:
-                    raise method_not_allowed()
-                verb = is_watched(asked, verb)
-                if not self._authorizer.allows(user, verb, target):
-                    raise forbidden(user, verb, target)
-                return await self._verbs.answer(verb, asked, target)
-        return self._document(asked)
+    async def _answer(self, asked: Request, scope: Message) -> Response | Stream:
+        user = self._gate.enter(asked, scope)
+        target = routes.find(asked.path)
+        if target is None:
+            self._gate.check(user, Ask(asked.method.lower(), path=asked.path))
+            return self._document(asked)
+        verb = routes.verb(asked.method, target)
+        if verb is None:
+            raise method_not_allowed()
+        verb = is_watched(asked, verb)
+        self._gate.guard(asked, user, ask_of(verb, target, asked.query))
+        return await self._verbs.answer(verb, asked, target)
 
     def _document(self, asked: Request) -> Response:
         """What the API says of itself."""
@@ -90,5 +93,12 @@ class App:
 def make_app(
     resources: Resources, authenticator: Authenticator, clock: Callable[[], float], authorizer: Authorizer | None = None
 ) -> App:
-    """`clock` gives seconds since the epoch. Without an authorizer, users may do what their groups may (`auth.ALLOWED`)."""
-    return App(resources, authenticator, authorizer or GroupAuthorizer(), clock)
+    """`clock` gives seconds since the epoch. Without an authorizer, users may do what the table of roles says."""
+    return App(resources, authenticator, authorizer or RoleAuthorizer(partial(_node_of, resources)), clock)
+
+
+def _node_of(resources: Resources, pod: Key) -> str | None:
+    try:
+        return msgspec.json.decode(resources.get(PODS, pod).body, type=Pod).spec.node_name
+    except ApiError:
+        return None

@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: bearer tokens -> users, users and verbs -> yes or no.
+"""Who asks: users, and the bearer tokens that name them.
 
 Tokens are kept as digests, so that looking one up takes the same time whether it is nearly right or not.
 """
@@ -8,32 +8,48 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from moorage.api.routes import Target, Verb
-from moorage.model.errors import ApiError, UserError
+from moorage.model.errors import UserError
 
 ADMINS = "system:masters"
 NODES = "system:nodes"
+CONTROLLERS = "moorage:controllers"
 READERS = "moorage:readers"
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+
+NODE_PREFIX = "system:node:"
+"""A node is a member of NODES whose name is this and the name of its Node object."""
+
+CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+"""The `extra` key under which upstream tells which certificate or token somebody showed (KEP-4193)."""
 
 
 class User(msgspec.Struct, frozen=True):
+    """`extra` is what the credential says besides, as `kubectl auth whoami` shows it."""
+
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = {}
+
+    @property
+    def node(self) -> str:
+        """The node that this user is the agent or kubelet of, or an empty name."""
+        return self.name.removeprefix(NODE_PREFIX) if NODES in self.groups and self.name.startswith(NODE_PREFIX) else ""
+
+
+ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
 
 
 class Authenticator(Protocol):
-    def user(self, authorization: str) -> User | None:
-        """The user that the value of an `Authorization` header names, or None where it names nobody."""
+    def user(self, token: str) -> User | None:
+        """The user that a bearer token names, or None where it names nobody."""
         ...
-
-
-class Authorizer(Protocol):
-    def allows(self, user: User, verb: Verb, target: Target) -> bool: ...
 
 
 class TokenAuthenticator:
@@ -42,44 +58,22 @@ class TokenAuthenticator:
     def __init__(self, users: Mapping[str, User]) -> None:
         self._users = {_digest(token): user for token, user in users.items()}
 
-    def user(self, authorization: str) -> User | None:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        return self._users.get(_digest(token.strip()))
+    def user(self, token: str) -> User | None:
+        return self._users.get(_digest(token))
+
+
+class FirstOf:
+    """Several kinds of tokens: the first that knows a token decides."""
+
+    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
+        self._authenticators = authenticators
+
+    def user(self, token: str) -> User | None:
+        return next((user for each in self._authenticators if (user := each.user(token)) is not None), None)
 
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
-
-
-_READING = frozenset({Verb.GET, Verb.LIST, Verb.WATCH})
-_EVERYTHING = frozenset(Verb)
-
-ALLOWED: Mapping[str, frozenset[Verb]] = {ADMINS: _EVERYTHING, NODES: _EVERYTHING, READERS: _READING}
-"""What members of a group may do."""
-
-
-class GroupAuthorizer:
-    """A user may do what any of its groups may do."""
-
-    def __init__(self, allowed: Mapping[str, frozenset[Verb]] = ALLOWED) -> None:
-        self._allowed = allowed
-
-    def allows(self, user: User, verb: Verb, target: Target) -> bool:
-        return any(verb in self._allowed.get(group, ()) for group in user.groups)
-
-
-def forbidden(user: User, verb: Verb, target: Target) -> ApiError:
-    """403 as upstream words it."""
-    kind = target.kind
-    resource = f"{kind.plural}/{target.subresource}" if target.subresource else kind.plural
-    place = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
-    named = f'{kind.resource} "{target.name}"' if target.name else kind.resource
-    what = f'User "{user.name}" cannot {verb.value} resource "{resource}" in API group "{kind.group}" {place}'
-    return ApiError(
-        403, "Forbidden", f"{named} is forbidden: {what}", {"name": target.name, "group": kind.group, "kind": kind.plural}
-    )
 
 
 def parse_tokens(text: str) -> dict[str, User]:
@@ -90,15 +84,15 @@ def parse_tokens(text: str) -> dict[str, User]:
             continue
         if len(row) < 3 or not row[0] or not row[1]:
             raise UserError(f"token file, line {number}: expected token,user,uid[,groups]")
-        groups = tuple(each.strip() for each in row[3].split(",")) if len(row) > 3 else ()
-        users[row[0]] = User(row[1], groups)
+        groups = tuple(each.strip() for each in row[3].split(",") if each.strip()) if len(row) > 3 else ()
+        users[row[0]] = User(row[1], groups, row[2])
     return users
 
 
 def format_tokens(users: Mapping[str, User]) -> str:
-    """The same file. The uid is the user's name."""
+    """The same file. A user without a uid gets its name for one."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     for token, user in users.items():
-        writer.writerow([token, user.name, user.name, ",".join(user.groups)])
+        writer.writerow([token, user.name, user.uid or user.name, ",".join(user.groups)])
     return out.getvalue()

@@ -24,9 +24,9 @@ def media_type(request: Request) -> str:
 
 
 async def read_object(request: Request, type_: type[Object]) -> Body:
-    """The object in the body of a POST or PUT.
+    """The object in the body of a POST or PUT, which the gate has judged.
 
-    Raises ApiError 400 (no object of that type), 413 (too long), 415 (a media type that is not spoken).
+    Raises ApiError 400 (no object of that type), 403 (not for this user), 413 (too long), 415 (a media type not spoken).
     """
     media = media_type(request)
     spoken = (JSON, YAML, PROTOBUF) if is_readable(type_) else (JSON, YAML)
@@ -34,10 +34,12 @@ async def read_object(request: Request, type_: type[Object]) -> Body:
         raise unsupported_media_type(spoken)
     data = await request.read_body()
     try:
-        return Body(read_protobuf(data, type_)) if media == PROTOBUF else parse(data, media)
+        body = Body(read_protobuf(data, type_)) if media == PROTOBUF else parse(data, media)
     except ApiError as error:
         what = f"the object provided is unrecognized (must be of type {type_.__name__})"
         raise bad_request(f"{what}: {error.message} ({_summary(data)})") from error
+    request.admit(body.tree)
+    return body
 
 
 def parse(data: bytes, type_: str) -> Body:

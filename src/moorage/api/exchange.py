@@ -6,16 +6,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 
 import msgspec
 
+from moorage.model.wire import Tree
+
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 TEXT = "text/plain; charset=utf-8"
 
 
+def _anything(tree: Tree) -> None:
+    """Admits every object."""
+
+
 class Request(msgspec.Struct):
     """`headers` have lower-case names. `query` keeps the first value of a repeated parameter, as upstream reads them.
 
-    `read_body` gives the whole body, or raises ApiError 413 as soon as it is too long.
+    `read_body` gives the whole body, or raises ApiError 413 as soon as it is too long. `admit` judges the object that it
+    holds: it raises ApiError 403 where whoever asks may not write such a one.
     """
 
     method: str
@@ -23,6 +30,7 @@ class Request(msgspec.Struct):
     query: Mapping[str, str]
     headers: Mapping[bytes, bytes]
     read_body: Callable[[], Awaitable[bytes]]
+    admit: Callable[[Tree], None] = _anything
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")

@@ -18,14 +18,15 @@ import structlog
 from moorage.api.app import make_app
 from moorage.api.auth import TokenAuthenticator, User
 from moorage.api.files_io import write_private
-from moorage.api.pki_io import Pki, ensure_pki
+from moorage.api.pki_io import Pki, ensure_client, ensure_pki
 from moorage.api.serve_io import serve
 from moorage.api.tokens_io import ensure_tokens
 from moorage.model.errors import HostError, UserError
 from moorage.registry.resources import Registry
 from moorage.registry.settings import RegistrySettings
 from moorage.run.bootstrap import api_service_address, bootstrap
-from moorage.run.kubeconfig import render_kubeconfig
+from moorage.run.identities import certified
+from moorage.run.kubeconfig import by_certificate, by_token, render_kubeconfig
 from moorage.store.disk_io import open_store
 
 log = structlog.get_logger()
@@ -35,7 +36,9 @@ _ADDRESSES = ("127.0.0.1", "::1")
 
 
 class KubeconfigTarget(msgspec.Struct, frozen=True):
-    """A kubeconfig to write. `user` is one of the token file's; an empty `server` means the first address served."""
+    """A kubeconfig to write. `user` is a word of `identities` or a user of the token file; an empty `server` means the first
+    address served.
+    """
 
     user: str
     server: str
@@ -82,7 +85,7 @@ async def _serve(settings: ServerSettings, sockets: Sequence[socket.socket]) -> 
         app = make_app(registry, TokenAuthenticator(users), time.time)
         _write_kubeconfigs(settings, _url(first), pki, users)
         log.info("serving", addresses=[_url(_address(each)) for each in sockets], revision=store.revision)
-        await serve(app, sockets, pki.certificate, pki.key)
+        await serve(app, sockets, pki.certificate, pki.key, pki.client_ca_certificate)
     finally:
         await store.close()
 
@@ -133,14 +136,24 @@ def _names(settings: ServerSettings, advertised: str, sockets: Sequence[socket.s
 
 
 def _write_kubeconfigs(settings: ServerSettings, served: str, pki: Pki, users: Mapping[str, User]) -> None:
-    tokens = {user.name: token for token, user in users.items()}
+    ca = pki.ca_certificate.read_bytes()
     for target in settings.kubeconfigs:
-        if target.user not in tokens:
-            raise UserError(f"no user {target.user!r} has a token: there are {', '.join(sorted(tokens))}")
-        text = render_kubeconfig(target.server or served, pki.ca_certificate.read_bytes(), target.user, tokens[target.user])
+        text = render_kubeconfig(target.server or served, ca, target.user, _credential(target.user, pki, users))
         try:
             path = Path(target.path)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_private(path, text.encode())
         except OSError as error:
             raise HostError(f"kubeconfig {target.path}: {error}") from error
+
+
+def _credential(word: str, pki: Pki, users: Mapping[str, User]) -> Mapping[str, str]:
+    """The system's own parts show certificates, the users of the token file their tokens."""
+    user = certified(word)
+    if user is not None:
+        return by_certificate(ensure_client(pki, user))
+    tokens = {user.name: token for token, user in users.items()}
+    if word not in tokens:
+        known = ", ".join(sorted({"admin", *tokens}))
+        raise UserError(f"there is no user {word!r}: there are {known}, controller, and node:NAME for each node")
+    return by_token(tokens[word])

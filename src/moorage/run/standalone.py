@@ -24,6 +24,7 @@ from moorage.model.cluster import Namespace
 from moorage.model.errors import ApiError, HostError, UserError
 from moorage.model.meta import Key
 from moorage.run.addons import addons
+from moorage.run.identities import ADMIN, CONTROLLER, READER, node_identity
 from moorage.run.lab_node import LabNode
 from moorage.run.power import follow_power
 from moorage.run.roles_io import DEATHS, Role, RoleRunner, log_tail, stop_all
@@ -137,9 +138,9 @@ class Standalone:
         inside = f"https://{self.plan.server.address}:{API_PORT}"
         arguments = ["server", "--data-dir", str(self._state / "data"), "--listen", f"{self.plan.server.address}:{API_PORT}"]
         arguments += ["--listen-fd", str(door.fileno()), "--advertise", f"{self.plan.server.address}:{API_PORT}"]
-        arguments += ["--kubeconfig-out", f"admin={self.server_url}={self.kubeconfig}"]
-        for user in ("admin", "node"):
-            arguments += ["--kubeconfig-out", f"{user}={inside}={self._inside(user)}"]
+        arguments += ["--kubeconfig-out", f"{ADMIN}={self.server_url}={self.kubeconfig}"]
+        for word in (CONTROLLER, READER, *(node_identity(each.name) for each in self.plan.node_machines)):
+            arguments += ["--kubeconfig-out", f"{word}={inside}={self._inside(word)}"]
         server = await self._run(Role("server", "server", tuple(arguments), (door.fileno(),)))
         self._client = await self._stack.enter_async_context(await self._reach_api(server))
 
@@ -158,16 +159,24 @@ class Standalone:
 
     async def _start_others(self) -> None:
         balancer = self.settings.load_balancer
-        arguments = ("--kubeconfig", str(self._inside("admin")), "--load-balancer", balancer, "--node-grace", str(NODE_GRACE))
+        arguments = (
+            "--kubeconfig",
+            str(self._inside(CONTROLLER)),
+            "--load-balancer",
+            balancer,
+            "--node-grace",
+            str(NODE_GRACE),
+        )
         await self._run(Role("controller", "server", ("controller", *arguments)))
         if balancer == "edge":
-            arguments = ("--name", "edge", "--kubeconfig", str(self._inside("node")), "--interface", INTERFACE)
+            arguments = ("--name", "edge", "--kubeconfig", str(self._inside(READER)), "--interface", INTERFACE)
             await self._run(Role("edge", "edge", ("edge", *arguments)))
         pool = self.plan.load_balancer_range if balancer == "edge" else None
         for each in addons(str(self.plan.dns_address), pool):
             await self.client.create(each)
         for machine in self.plan.node_machines:
-            self.nodes[machine.name] = LabNode(self.plan, machine, self._inside("node"), DNS_PORT)
+            kubeconfig = self._inside(node_identity(machine.name))
+            self.nodes[machine.name] = LabNode(self.plan, machine, kubeconfig, DNS_PORT)
         await asyncio.gather(*(each.start() for each in self.nodes.values()))
 
     async def _run(self, role: Role) -> RoleRunner:
@@ -176,9 +185,9 @@ class Standalone:
         await runner.start()
         return runner
 
-    def _inside(self, user: str) -> Path:
-        """A kubeconfig for the machines of the lab."""
-        return self._state / f"{user}.kubeconfig"
+    def _inside(self, word: str) -> Path:
+        """A kubeconfig for the machines of the lab: each part has one of its own."""
+        return self._state / "kubeconfigs" / word.replace(":", "-")
 
     async def stop(self) -> None:
         """Ends every process and takes everything away, however far `start` came."""

@@ -1,0 +1,106 @@
+"""The table of roles: which group may do what. Everything that is not here is refused.
+
+A row is: verbs, what they may be used on, and a condition on whose it is. Resources are plurals with their group
+(`leases.coordination.k8s.io`) and their subresource (`pods/status`), as `kubectl auth can-i` takes them; documents are paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from moorage.api.auth import ADMINS, AUTHENTICATED, CONTROLLERS, NODES, READERS, UNAUTHENTICATED, User
+from moorage.api.auth_asks import Ask
+from moorage.api.auth_nodes import Condition, NodeOf, always, own_dns_slice, own_lease, own_node, own_pods
+from moorage.model.cluster import NODE_LEASE_NAMESPACE
+
+ANY = "*"
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """`*` stands for every verb, resource or path; a path may end in `/*`. `but` are resources that `*` leaves out."""
+
+    verbs: frozenset[str]
+    resources: frozenset[str] = frozenset()
+    paths: frozenset[str] = frozenset()
+    where: Condition = always
+    but: frozenset[str] = frozenset()
+
+    def allows(self, user: User, ask: Ask, node_of: NodeOf) -> bool:
+        if ask.verb not in self.verbs and ANY not in self.verbs:
+            return False
+        if not ask.resource:
+            return ask.path in self.paths or any(_is_below(ask.path, each) for each in self.paths)
+        if ask.full not in self.resources and not self._is_rest(ask):
+            return False
+        return self.where(user, ask, node_of)
+
+    def _is_rest(self, ask: Ask) -> bool:
+        """Whether `*` covers it. Whoever asks about `*` itself asks about what is left out, too."""
+        if ANY not in self.resources:
+            return False
+        return not self.but or (ask.resource != ANY and ask.full.partition("/")[0] not in self.but)
+
+
+def _is_below(path: str, pattern: str) -> bool:
+    return pattern == ANY or (pattern.endswith("/*") and path.startswith(pattern[:-1]))
+
+
+def _may(verbs: str, resources: str, where: Condition = always, but: str = "") -> Rule:
+    return Rule(frozenset(verbs.split()), frozenset(resources.split()), where=where, but=frozenset(but.split()))
+
+
+def _may_see(paths: str) -> Rule:
+    return Rule(frozenset({"get"}), paths=frozenset(paths.split()))
+
+
+def _own_lease_of_controllers(user: User, ask: Ask, node_of: NodeOf) -> bool:
+    """The Lease by which the node controller notices that it was cut off itself."""
+    return ask.namespace == NODE_LEASE_NAMESPACE and ask.name == "moorage-node-controller"
+
+
+READ = "get list watch"
+OPEN = "/healthz /livez /readyz /version /version/"
+DOCUMENTS = f"/ /api /api/* /apis /apis/* /openapi /openapi/* {OPEN}"
+EVENTS = "events events.events.k8s.io"
+SLICES = "endpointslices.discovery.k8s.io"
+LEASES = "leases.coordination.k8s.io"
+SELF_REVIEWS = (
+    "selfsubjectaccessreviews.authorization.k8s.io selfsubjectrulesreviews.authorization.k8s.io "
+    "selfsubjectreviews.authentication.k8s.io"
+)
+
+ROLES: Mapping[str, tuple[Rule, ...]] = {
+    ADMINS: (Rule(frozenset({ANY}), frozenset({ANY}), frozenset({ANY})),),
+    UNAUTHENTICATED: (_may_see(OPEN),),
+    AUTHENTICATED: (
+        _may_see(DOCUMENTS),
+        _may("create", SELF_REVIEWS),
+    ),
+    READERS: (
+        _may(READ, ANY, but="secrets"),
+        _may_see(ANY),
+    ),
+    NODES: (
+        # what the agent compiles into its table and answers DNS from
+        _may(READ, f"services {SLICES} nodes namespaces"),
+        _may("create update", SLICES, own_dns_slice),
+        # what the kubelet lives by
+        _may("create update patch", "nodes", own_node),
+        _may("update patch", "nodes/status", own_node),
+        _may("get create update patch", LEASES, own_lease),
+        _may(f"{READ} delete", "pods", own_pods),
+        _may("get update patch", "pods/status", own_pods),
+        _may("get create update patch", EVENTS),
+    ),
+    CONTROLLERS: (
+        _may(READ, f"services pods nodes namespaces {SLICES} {LEASES} ipaddresspools.metallb.io"),
+        _may("create update delete", SLICES),
+        _may("update patch", "services/status ipaddresspools.metallb.io/status pods/status nodes nodes/status"),
+        _may("create", "pods/binding"),
+        _may("create", LEASES),
+        _may("update patch", LEASES, _own_lease_of_controllers),
+        _may("get create update patch", EVENTS),
+    ),
+}
