@@ -12,7 +12,7 @@ import pytest
 from moorage.model.errors import ApiError, HostError, UserError
 from moorage.model.ports import StoreView
 from moorage.store.log import Log
-from moorage.store.schema import SCHEMA
+from moorage.store.schema import MIGRATIONS, SCHEMA
 from moorage.store.sqlite_io import Database
 from tests.store.samples import NODES, PODS, key, made, putting, removing, text_of, told
 
@@ -117,6 +117,54 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"newer Moorage \\(schema {SCHEMA + 1}, this one knows up to {SCHEMA}\\)"):
         Database.open(path, "moorage")
     assert path.read_bytes() == before
+
+
+def _of_schema(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0])
+
+
+def test_an_older_schema_is_migrated_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.db"
+    with opened(path) as (database, log):
+        write(database, log, putting("a"))
+    steps = {
+        SCHEMA: ["CREATE TABLE notes (text TEXT)", "INSERT INTO notes VALUES ('first')"],
+        SCHEMA + 1: ["UPDATE notes SET text = text || ', second'"],
+    }
+    monkeypatch.setattr("moorage.store.schema.MIGRATIONS", steps)
+    monkeypatch.setattr("moorage.store.schema.SCHEMA", SCHEMA + 2)
+    for _ in range(2):
+        with opened(path) as (_, log):
+            assert [each.key.name for each in log.committed.list(PODS)] == ["a"]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT text FROM notes").fetchall() == [("first, second",)]
+    assert _of_schema(path) == SCHEMA + 2
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.db"
+    with opened(path) as (database, log):
+        write(database, log, putting("a"))
+    monkeypatch.setattr("moorage.store.schema.MIGRATIONS", {SCHEMA: ["DELETE FROM events", "nonsense"]})
+    monkeypatch.setattr("moorage.store.schema.SCHEMA", SCHEMA + 1)
+    with pytest.raises(HostError, match=r"cannot open the store .*nonsense"):
+        Database.open(path, "moorage")
+    assert revisions(path) == [2]
+    assert _of_schema(path) == SCHEMA
+
+
+def test_a_schema_without_a_way_here_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.db"
+    with opened(path):
+        pass
+    monkeypatch.setattr("moorage.store.schema.SCHEMA", SCHEMA + 1)
+    with pytest.raises(UserError, match=f"has schema {SCHEMA}, which this Moorage cannot bring to {SCHEMA + 1}"):
+        Database.open(path, "moorage")
+
+
+def test_every_older_schema_has_a_way_here() -> None:
+    assert sorted(MIGRATIONS) == list(range(1, SCHEMA))
 
 
 def test_another_instances_file_is_refused(tmp_path: Path) -> None:

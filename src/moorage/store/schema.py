@@ -11,6 +11,7 @@ event before, and compaction deletes what events older than the kept history rep
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -19,6 +20,9 @@ from moorage.model.ports import Record, StoreEvent
 
 SCHEMA = 1
 """Raised whenever an older Moorage could no longer read what a newer one writes."""
+
+MIGRATIONS: Mapping[int, Sequence[str]] = {}
+"""Version -> the statements that make it the next one; every version below SCHEMA has an entry."""
 
 APPLICATION_ID = 0x4D6F6F72
 """"Moor": the SQLite header field that tells what kind of file this is."""

@@ -39,8 +39,9 @@ class Database:
     def open(cls, path: Path, instance: str) -> Database:
         """Makes the file, readable by its owner only, where there is none.
 
-        Raises UserError for a file of a newer Moorage, of another instance, of another program, or in use by another
-        process; HostError for a damaged file, or one that cannot be opened.
+        A file of an older Moorage is brought to this one's schema first. Raises UserError for a file of a newer Moorage, of
+        another instance, of another program, or in use by another process; HostError for a damaged file, or one that cannot
+        be opened.
         """
         with _errors("open", path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +54,8 @@ class Database:
                 connection.execute("PRAGMA synchronous = FULL")
                 if meta is None:
                     _create(connection, instance)
+                elif meta["schema"] < schema.SCHEMA:
+                    _migrate(connection, meta["schema"])
                 return cls(path, connection, int(meta["horizon"]) if meta else EMPTY_REVISION)
             except BaseException:
                 connection.close()
@@ -139,6 +142,10 @@ def _read_meta(connection: sqlite3.Connection, path: Path, instance: str) -> dic
             f"the store {path} was written by a newer Moorage (schema {found}, this one knows up to {schema.SCHEMA}): "
             "run that version, or name another file"
         )
+    if any(version not in schema.MIGRATIONS for version in range(found, schema.SCHEMA)):
+        raise UserError(
+            f"the store {path} has schema {found}, which this Moorage cannot bring to {schema.SCHEMA}: name another file"
+        )
     if meta["instance"] != instance:
         raise UserError(f"the store {path} belongs to the instance {meta['instance']}, not {instance}: name another file")
     return meta
@@ -151,6 +158,15 @@ def _create(connection: sqlite3.Connection, instance: str) -> None:
             connection.execute(statement)
         meta = {"schema": schema.SCHEMA, "instance": instance, "horizon": EMPTY_REVISION}
         connection.executemany(schema.SET_META, meta.items())
+
+
+def _migrate(connection: sqlite3.Connection, found: int) -> None:
+    """Step by step to this schema, or not at all: it is one transaction."""
+    with _transaction(connection):
+        for version in range(found, schema.SCHEMA):
+            for statement in schema.MIGRATIONS[version]:
+                connection.execute(statement)
+        connection.execute(schema.SET_META, ("schema", schema.SCHEMA))
 
 
 @contextmanager
