@@ -10,6 +10,7 @@ from moorage.api.discovery import documents
 
 V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 KUBECTL = f"{V2},application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
+GROUPS = ["discovery.k8s.io", "coordination.k8s.io", "metallb.io", "networking.k8s.io"]
 
 
 def read(path: str, accept: str = "") -> Any:
@@ -28,13 +29,15 @@ def test_paths() -> None:
         "/apis/coordination.k8s.io/v1",
         "/apis/metallb.io",
         "/apis/metallb.io/v1beta1",
+        "/apis/networking.k8s.io",
+        "/apis/networking.k8s.io/v1",
     }
 
 
 def test_groups() -> None:
     assert read("/api")["versions"] == ["v1"]
     groups = read("/apis")["groups"]
-    assert [each["name"] for each in groups] == ["discovery.k8s.io", "coordination.k8s.io", "metallb.io"]
+    assert [each["name"] for each in groups] == GROUPS
     version = {"groupVersion": "metallb.io/v1beta1", "version": "v1beta1"}
     assert read("/apis/metallb.io") == {
         "kind": "APIGroup",
@@ -78,7 +81,7 @@ def test_aggregated() -> None:
     assert response.content_type == V2
     found = msgspec.json.decode(b"".join(response.body))
     assert (found["kind"], found["apiVersion"]) == ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2")
-    assert [each["metadata"]["name"] for each in found["items"]] == ["discovery.k8s.io", "coordination.k8s.io", "metallb.io"]
+    assert [each["metadata"]["name"] for each in found["items"]] == GROUPS
     core = read("/api", KUBECTL)["items"]
     assert [each["metadata"]["name"] for each in core] == [""]
     pods = next(each for each in core[0]["versions"][0]["resources"] if each["resource"] == "pods")

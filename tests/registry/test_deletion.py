@@ -64,8 +64,8 @@ def test_preconditions() -> None:
         f"UID in object meta: {uid}"
     )
     error = refused(world, lambda: world.delete(SERVICES, "web", resource_version="1"), 409)
-    assert "Precondition failed: ResourceVersion in precondition: 1, ResourceVersion in object meta: 3" in error.message
-    assert world.delete(SERVICES, "web", uid=uid, resource_version="3").deleted
+    assert "Precondition failed: ResourceVersion in precondition: 1, ResourceVersion in object meta: 4" in error.message
+    assert world.delete(SERVICES, "web", uid=uid, resource_version="4").deleted
 
 
 def test_the_last_state_carries_the_deleting_revision() -> None:

@@ -48,8 +48,8 @@ def test_names_are_made_from_generate_name() -> None:
     ("metadata", "expected"),
     [
         ({}, ["metadata.name: Required value: name or generateName is required"]),
-        ({"name": "Web"}, [r'metadata.name: Invalid value: "Web": a DNS-1035 label must consist of']),
-        ({"generateName": "1-"}, ['metadata.generateName: Invalid value: "1-": a DNS-1035', "metadata.name: Invalid value"]),
+        ({"name": "Web"}, [r'metadata.name: Invalid value: "Web": a lowercase RFC 1123 label must consist of']),
+        ({"generateName": "_-"}, ['metadata.generateName: Invalid value: "_-": a lowercase RFC 1123', "metadata.name: Invalid value"]),
         ({"name": "a", "labels": {"a": "b c"}}, ['metadata.labels: Invalid value: "b c": a valid label must be an empty']),
         ({"name": "a", "labels": {"": "b"}}, ['metadata.labels: Invalid value: "": name part must be non-empty', "metadata.labels: "]),
         ({"name": "a", "annotations": {"A B": ""}}, ['metadata.annotations: Invalid value: "A B": name part must consist']),

@@ -35,8 +35,8 @@ def test_a_kubelet_registers_with_its_status() -> None:
         (
             {"spec": {"podCIDR": "10.0.0.0/24", "podCIDRs": ["10.1.0.0/24", "10.2.0.0/24"]}},
             [
-                'spec.podCIDRs: Invalid value: ["10.1.0.0/24", "10.2.0.0/24"]: first value must match `podCIDR`',
-                'spec.podCIDRs: Invalid value: ["10.1.0.0/24", "10.2.0.0/24"]: may specify no more than one CIDR for each IP family',
+                'spec.podCIDRs: Invalid value: ["10.1.0.0/24","10.2.0.0/24"]: first value must match `podCIDR`',
+                'spec.podCIDRs: Invalid value: ["10.1.0.0/24","10.2.0.0/24"]: may specify no more than one CIDR for each IP family',
             ],
         ),
         (
@@ -44,12 +44,12 @@ def test_a_kubelet_registers_with_its_status() -> None:
             [
                 'spec.taints[0].effect: Unsupported value: "X": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
                 'spec.taints[1].effect: Unsupported value: "X": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
-                'spec.taints[1]: Duplicate value: {"key": "a", "effect": "X"}',
+                'spec.taints[1]: Duplicate value: {"key":"a","effect":"X"}',
             ],
         ),
         (
             {"status": {"addresses": [{"type": "Hostname", "address": "a"}] * 2}},
-            ['status.addresses[1]: Duplicate value: {"type": "Hostname", "address": "a"}'],
+            ['status.addresses[1]: Duplicate value: {"type":"Hostname","address":"a"}'],
         ),
     ],
 )

@@ -75,7 +75,7 @@ ROWS: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "duplicate port",
         {"ports": [{"port": 80, "name": "a"}, {"port": 80, "name": "b"}]},
-        ['spec.ports[1]: Duplicate value: {"protocol": "TCP", "port": 80}'],
+        ['spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0}'],
     ),
     (
         "duplicate node port",
@@ -188,8 +188,8 @@ ROWS: list[tuple[str, dict[str, Any], list[str]]] = [
         [
             'spec.externalTrafficPolicy: Unsupported value: "Zone": supported values: "Cluster", "Local"',
             'spec.internalTrafficPolicy: Unsupported value: "Zone": supported values: "Cluster", "Local"',
-            'spec.trafficDistribution: Unsupported value: "Near": supported values: "PreferClose", "PreferSameNode", '
-            '"PreferSameZone"',
+            'spec.trafficDistribution: Unsupported value: "Near": supported values: "PreferClose", "PreferSameZone", '
+            '"PreferSameNode"',
         ],
     ),
     (

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 FULL = "range is full"
 ALREADY_ALLOCATED = "provided IP is already allocated"
+MISMATCHED = "the provided network does not match the current range"
+
+SHORTEST_IPV6 = 64
+"""The shortest prefix of IPv6 that addresses are given from."""
 
 
 class AddressRange(msgspec.Struct, frozen=True):
@@ -25,8 +29,11 @@ class AddressRange(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, cidr: str) -> AddressRange:
-        """Raises ValueError where the text is no prefix, or one with host bits."""
-        return cls(ip_network(cidr))
+        """Raises ValueError where the text is no prefix, has host bits, or is IPv6 and shorter than 64 bits."""
+        prefix = ip_network(cidr)
+        if prefix.version == 6 and prefix.prefixlen < SHORTEST_IPV6:
+            raise ValueError(f"shortest allowed prefix length for service CIDR is {SHORTEST_IPV6}, got {prefix.prefixlen}")
+        return cls(prefix)
 
     @property
     def size(self) -> int:
@@ -56,9 +63,23 @@ class AddressRange(msgspec.Struct, frozen=True):
         offset = choose(self.size, self.static_band, free, random)
         return None if offset is None else str(make(first + offset))
 
+
+class AddressRanges(msgspec.Struct, frozen=True):
+    """All ranges of one family, in the order in which they are used up. They may overlap: what is taken is taken in all."""
+
+    ranges: tuple[AddressRange, ...] = ()
+
+    def pick(self, taken: Callable[[str], bool], random: Random) -> str | None:
+        """A free address of the first range that has one, or None where all are full."""
+        for each in self.ranges:
+            found = each.pick(taken, random)
+            if found is not None:
+                return found
+        return None
+
     def refusal(self, text: str, taken: Callable[[str], bool]) -> str | None:
         """Why the asked-for address cannot be given, or None. `text` is a valid address."""
         address = ip_address(text)
-        if address not in self:
-            return f"the provided IP ({text}) is not in the valid range. The range of valid IPs is {self.prefix}"
+        if not any(address in each for each in self.ranges):
+            return MISMATCHED
         return ALREADY_ALLOCATED if taken(str(address)) else None

@@ -8,6 +8,7 @@ from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Object
 from moorage.model.pods import Pod
 from moorage.model.service import Service
+from moorage.model.service_cidrs import IPAddress, ServiceCIDR
 from moorage.model.slices import EndpointSlice
 from moorage.model.wire import ApiType
 
@@ -91,8 +92,40 @@ IP_ADDRESS_POOLS = Kind(
     type=IPAddressPool,
     subresources=("status",),
 )
+SERVICE_CIDRS = Kind(
+    group="networking.k8s.io",
+    version="v1",
+    kind="ServiceCIDR",
+    plural="servicecidrs",
+    singular="servicecidr",
+    namespaced=False,
+    type=ServiceCIDR,
+    subresources=("status",),
+)
+IP_ADDRESSES = Kind(
+    group="networking.k8s.io",
+    version="v1",
+    kind="IPAddress",
+    plural="ipaddresses",
+    singular="ipaddress",
+    namespaced=False,
+    type=IPAddress,
+    short_names=("ip",),
+)
 
-KINDS: tuple[Kind, ...] = (NAMESPACES, NODES, PODS, SERVICES, EVENTS, ENDPOINTS, ENDPOINT_SLICES, LEASES, IP_ADDRESS_POOLS)
+KINDS: tuple[Kind, ...] = (
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICES,
+    EVENTS,
+    ENDPOINTS,
+    ENDPOINT_SLICES,
+    LEASES,
+    IP_ADDRESS_POOLS,
+    SERVICE_CIDRS,
+    IP_ADDRESSES,
+)
 
 BY_TYPE: dict[type[Object], Kind] = {kind.type: kind for kind in KINDS}
 BY_RESOURCE: dict[str, Kind] = {kind.resource: kind for kind in KINDS}

@@ -1,7 +1,7 @@
 """Service: defaults, and what an update keeps, infers or wipes.
 
 Source: `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/service/strategy.go` and `storage/storage.go`.
-The rules are in `service_rules.py`, addresses and ports in `service_allocation.py`.
+The rules are in `service_rules.py`, families in `service_families.py`, addresses and ports in `service_allocation.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from moorage.model.errors import FieldError
 from moorage.model.net import Family
 from moorage.model.service import (
     CLUSTER_IP,
+    EXTERNAL_NAME,
     LOAD_BALANCER,
     NODE_PORT,
     ClientIPConfig,
@@ -26,16 +27,20 @@ from moorage.model.service import (
     SessionAffinityConfig,
 )
 from moorage.registry import service_rules
-from moorage.registry.formats import dns_1035_label
+from moorage.registry.formats import dns_label
+from moorage.registry.service_address_rules import validate_address_changes
 from moorage.registry.service_allocation import allocate, held
+from moorage.registry.service_cidrs import ranges
 from moorage.registry.service_facts import (
     externally_accessible,
+    keeps_node_ports,
     needs_cluster_ip,
     needs_health_check,
     needs_node_port,
     node_ports,
-    with_families,
 )
+from moorage.registry.service_families import settle
+from moorage.registry.service_warnings import status_warnings, warnings
 from moorage.registry.settings import RegistrySettings
 from moorage.registry.strategy import Allocation, Held, ReadView, Strategy
 from moorage.table.frontends import unsupported
@@ -49,7 +54,7 @@ AFFINITY_TIMEOUT_SECONDS = 10800
 class ServiceStrategy(Strategy[Service]):
     """One row per rule is in `tests/registry/test_service*.py`, with its upstream source."""
 
-    name_format = staticmethod(dns_1035_label)
+    name_format = staticmethod(dns_label)
     create_on_update = True
     fields = ("spec.clusterIP", "spec.type")
 
@@ -59,8 +64,11 @@ class ServiceStrategy(Strategy[Service]):
         self._families: Sequence[Family] = [Family.of(each.prefix) for each in self._addresses]
 
     def warnings(self, obj: Service) -> tuple[str, ...]:
-        """What the forwarding table says it does not do; nobody should learn that from missing traffic."""
-        return tuple(note.message for note in unsupported(obj))
+        """Upstream's, and what the forwarding table says it does not do: nobody should learn that from missing traffic."""
+        return (*warnings(self.default(obj)), *(note.message for note in unsupported(obj)))
+
+    def status_warnings(self, obj: Service) -> tuple[str, ...]:
+        return status_warnings(obj)
 
     def default(self, obj: Service) -> Service:
         spec = obj.spec
@@ -85,30 +93,37 @@ class ServiceStrategy(Strategy[Service]):
         spec = obj.spec
         if spec.cluster_ip and not spec.cluster_ips:
             spec = msgspec.structs.replace(spec, cluster_ips=(spec.cluster_ip,))
-        spec = with_families(spec, None, self._families)
+        spec = settle(spec, None, self._families).spec
         return msgspec.structs.replace(obj, spec=spec, status=ServiceStatus(load_balancer=LoadBalancerStatus()))
 
     def prepare_update(self, before: Service, after: Service) -> Service:
         spec = _with_allocated(before.spec, after.spec)
         spec = _with_synced_addresses(before.spec, spec)
+        spec = settle(spec, before.spec, self._families).spec
         spec = _without_foreign(before.spec, spec)
-        spec = with_families(spec, before.spec, self._families)
         status = before.status
         if spec.type != LOAD_BALANCER:
             status = msgspec.structs.replace(status, load_balancer=LoadBalancerStatus())
         return msgspec.structs.replace(after, spec=spec, status=status)
 
     def validate(self, obj: Service) -> list[FieldError]:
-        return service_rules.validate(obj, self._families)
+        return [*settle(obj.spec, None, self._families).errors] or service_rules.validate(obj)
 
-    def validate_update(self, before: Service, after: Service) -> list[FieldError]:
-        return service_rules.validate_update(before.spec, after.spec)
+    def judge_update(self, before: Service, after: Service) -> list[FieldError]:
+        """What families and addresses there are is judged first, and alone, as on a create."""
+        return [*settle(after.spec, before.spec, self._families).errors] or [
+            *validate_address_changes(before.spec, after.spec),
+            *service_rules.validate_update(before.spec, after.spec),
+            *service_rules.validate(after, before),
+        ]
 
     def validate_status(self, before: Service, after: Service) -> list[FieldError]:
-        return service_rules.validate_status(after)
+        return service_rules.validate_status(after, before)
 
     def allocate(self, before: Service | None, after: Service, view: ReadView, random: Random) -> Allocation[Service]:
-        return allocate(before, after, view, random, self._addresses, self._ports)
+        if after.spec.type == EXTERNAL_NAME:  # accepted, and without a meaning: never shown
+            after = msgspec.structs.replace(after, spec=msgspec.structs.replace(after.spec, internal_traffic_policy=None))
+        return allocate(before, after, view, random, ranges(view, self._addresses), self._ports)
 
     def held(self, obj: Service) -> frozenset[Held]:
         return held(obj.spec)
@@ -147,7 +162,7 @@ def _with_allocated(before: ServiceSpec, after: ServiceSpec) -> ServiceSpec:
     if needs_cluster_ip(before) and needs_cluster_ip(after):
         changes["cluster_ip"] = after.cluster_ip or before.cluster_ip
         changes["cluster_ips"] = after.cluster_ips or before.cluster_ips
-    if needs_node_port(before) and needs_node_port(after):
+    if keeps_node_ports(before) and keeps_node_ports(after):
         shared = node_ports(before) & node_ports(after)
         known = {port.name: port.node_port for port in before.ports if port.node_port not in shared}
         changes["ports"] = tuple(

@@ -1,7 +1,6 @@
 """`clusterIP`, `clusterIPs`, `ipFamilies` and `ipFamilyPolicy`: whether they fit together, and what may change.
 
-Source: `ValidateServiceClusterIPsRelatedFields`, `validateUpgradeDowngrade*` in `pkg/apis/core/validation/validation.go`, and
-`initIPFamilyFields` in `pkg/registry/core/service/storage/alloc.go`.
+Source: `ValidateServiceClusterIPsRelatedFields` and `validateUpgradeDowngrade*` in `pkg/apis/core/validation/validation.go`.
 """
 
 from __future__ import annotations
@@ -11,23 +10,25 @@ from collections.abc import Iterator, Sequence
 from moorage.model.errors import FieldError, duplicate, invalid, not_supported, required
 from moorage.model.net import Family
 from moorage.model.service import EXTERNAL_NAME, HEADLESS, ServiceSpec
-from moorage.registry import formats
-from moorage.registry.service_facts import REQUIRE_DUAL_STACK, SINGLE_STACK, free_of_families, is_headless
+from moorage.registry.address_formats import address_errors, parse
+from moorage.registry.service_facts import SINGLE_STACK, is_headless
 
 POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 FAMILIES = ("IPv4", "IPv6")
 IPS = "spec.clusterIPs"
 
 
-def validate_addresses(spec: ServiceSpec, configured: Sequence[Family]) -> list[FieldError]:
-    """Nothing for ExternalName, which has no addresses."""
+def validate_addresses(spec: ServiceSpec, known: Sequence[str] = ()) -> list[FieldError]:
+    """Nothing for ExternalName, which has no addresses. What the Service had before (`known`) is never malformed."""
     if spec.type == EXTERNAL_NAME:
         return []
-    malformed = [*_malformed_addresses(spec)]
+    malformed = [*_malformed_addresses(spec, known)]
     errors = [*_first_address(spec), *_families(spec), *malformed]
+    if len(spec.cluster_ips) > 2:
+        errors.append(invalid(IPS, list(spec.cluster_ips), "may only hold up to 2 values"))
     if malformed:
         return errors
-    return [*errors, *_families_of_addresses(spec), *_configured(spec, configured)]
+    return [*errors, *_families_of_addresses(spec)]
 
 
 def _first_address(spec: ServiceSpec) -> Iterator[FieldError]:
@@ -38,8 +39,6 @@ def _first_address(spec: ServiceSpec) -> Iterator[FieldError]:
         yield invalid(IPS, ips, "first value must match `clusterIP`")
     elif ips and not spec.cluster_ip:
         yield invalid(IPS, ips, "must be empty when `clusterIP` is not specified")
-    if len(ips) > 2:
-        yield invalid(IPS, ips, "may only hold up to 2 values")
 
 
 def _families(spec: ServiceSpec) -> Iterator[FieldError]:
@@ -52,48 +51,25 @@ def _families(spec: ServiceSpec) -> Iterator[FieldError]:
         yield not_supported("spec.ipFamilyPolicy", spec.ip_family_policy, POLICIES)
 
 
-def _malformed_addresses(spec: ServiceSpec) -> Iterator[FieldError]:
+def _malformed_addresses(spec: ServiceSpec, known: Sequence[str]) -> Iterator[FieldError]:
     for index, text in enumerate(spec.cluster_ips):
         if index == 0 and text == HEADLESS:
             if len(spec.cluster_ips) > 1:
                 yield invalid(IPS, list(spec.cluster_ips), "'None' must be the first and only value")
         else:
-            yield from (invalid(f"{IPS}[{index}]", text, each) for each in formats.address(text))
+            yield from (invalid(f"{IPS}[{index}]", text, each) for each in address_errors(text, known))
 
 
 def _families_of_addresses(spec: ServiceSpec) -> Iterator[FieldError]:
     if is_headless(spec):
         return
-    found = [Family.of(address).value for text in spec.cluster_ips if (address := formats.parsed_address(text))]
+    found = [Family.of(parsed.address).value for text in spec.cluster_ips if (parsed := parse(text)) is not None]
     if len(found) > 1 and len(set(found)) < len(found):
         yield invalid(IPS, list(spec.cluster_ips), "may specify no more than one IP for each IP family")
     for index, (family, wanted) in enumerate(zip(found, spec.ip_families, strict=False)):
         if wanted in FAMILIES and family != wanted:
             detail = f"expected an {wanted} value as indicated by `ipFamilies[{index}]`"
             yield invalid(f"{IPS}[{index}]", spec.cluster_ips[index], detail)
-
-
-def _configured(spec: ServiceSpec, configured: Sequence[Family]) -> Iterator[FieldError]:
-    """Whether the cluster has the families that the Service asks for."""
-    known = {family.value for family in configured}
-    if spec.ip_family_policy == SINGLE_STACK:
-        detail = "must be 'RequireDualStack' or 'PreferDualStack' when multiple"
-        if len(spec.cluster_ips) == 2:
-            yield invalid("spec.ipFamilyPolicy", SINGLE_STACK, f"{detail} cluster IPs are specified")
-        if len(spec.ip_families) == 2:
-            yield invalid("spec.ipFamilyPolicy", SINGLE_STACK, f"{detail} IP families are specified")
-    if free_of_families(spec):
-        return
-    if spec.ip_family_policy == REQUIRE_DUAL_STACK and len(known) < 2:
-        yield invalid("spec.ipFamilyPolicy", REQUIRE_DUAL_STACK, "this cluster is not configured for dual-stack services")
-    for index, text in enumerate(spec.cluster_ips):
-        address = formats.parsed_address(text)
-        if index >= len(spec.ip_families) and address is not None and Family.of(address).value not in known:
-            detail = f"{Family.of(address).value} is not configured on this cluster"
-            yield invalid(f"{IPS}[{index}]", list(spec.cluster_ips), detail)
-    for index, family in enumerate(spec.ip_families):
-        if family in FAMILIES and family not in known:
-            yield invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
 
 
 def validate_address_changes(before: ServiceSpec, after: ServiceSpec) -> list[FieldError]:
@@ -121,8 +97,11 @@ def _changed_addresses(before: ServiceSpec, after: ServiceSpec) -> Iterator[Fiel
 
 def _changed_families(before: ServiceSpec, after: ServiceSpec) -> Iterator[FieldError]:
     old, new = before.ip_families, after.ip_families
-    kept = range(len(old)) if len(old) == len(new) else range(min(len(old), len(new), 1))
-    yield from (invalid("spec.ipFamilies[0]", list(new), "may not change once set") for each in kept if old[each] != new[each])
+    if len(old) == len(new):
+        changed = sum(one != other for one, other in zip(old, new, strict=True))
+        yield from [invalid("spec.ipFamilies[0]", list(new), "may not change once set")] * changed
+    elif old and new and old[0] != new[0]:
+        yield invalid("spec.ipFamilies[0]", list(after.cluster_ips), "may not change once set")  # the addresses: as upstream
     if len(old) > len(new) == 1 and after.ip_family_policy != SINGLE_STACK:
         detail = "must be set to 'SingleStack' when releasing the secondary ipFamily"
         yield invalid("spec.ipFamilyPolicy", after.ip_family_policy, detail)

@@ -6,17 +6,17 @@ address is never held by two Services and none is lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from moorage.allocate.addresses import FULL, AddressRange
+from moorage.allocate.addresses import FULL, AddressRanges
 from moorage.allocate.ports import PortRange
 from moorage.model.errors import ApiError, FieldError, invalid, unprocessable
 from moorage.model.net import Family
 from moorage.model.service import LOAD_BALANCER, NODE_PORT, Service, ServicePort, ServiceSpec
-from moorage.registry.formats import parsed_address
+from moorage.registry.address_formats import parse
 from moorage.registry.service_facts import is_headless, needs_cluster_ip, needs_health_check, needs_node_port, node_ports
 from moorage.registry.strategy import Allocation, Held, ReadView
 
@@ -40,7 +40,9 @@ def held(spec: ServiceSpec) -> frozenset[Held]:
 
 
 def _address(text: str) -> Held:
-    return Held(CLUSTER_IPS, str(parsed_address(text)))
+    parsed = parse(text)
+    assert parsed is not None, "only valid addresses come here"
+    return Held(CLUSTER_IPS, parsed.canonical)
 
 
 def _port(number: int) -> Held:
@@ -52,12 +54,12 @@ def allocate(
     after: Service,
     view: ReadView,
     random: Random,
-    ranges: Sequence[AddressRange],
+    ranges: Mapping[Family, AddressRanges],
     ports: PortRange,
 ) -> Allocation[Service]:
     """Raises ApiError 422 with every wish that cannot be granted, 500 where a range is full."""
     work = _Work(before.spec if before else None, view, random)
-    spec = _with_addresses(after.spec, work, ranges)
+    spec = _with_addresses(after, work, ranges)
     if needs_node_port(spec):
         spec = _with_node_ports(spec, work, ports)
     if needs_health_check(spec):
@@ -94,14 +96,14 @@ class _Work:
         return wish in self._given or wish in self.mine or self._view.holder(wish.pool, wish.value) is not None
 
 
-def _with_addresses(spec: ServiceSpec, work: _Work, ranges: Sequence[AddressRange]) -> ServiceSpec:
+def _with_addresses(service: Service, work: _Work, ranges: Mapping[Family, AddressRanges]) -> ServiceSpec:
     """One address per family of `ipFamilies`; those that were asked for are checked, the others are drawn."""
+    spec = service.spec
     if not needs_cluster_ip(spec) or is_headless(spec):
         return spec
-    by_family = {Family.of(each.prefix).value: each for each in ranges}
     ips = list(spec.cluster_ips)
     for index, family in enumerate(spec.ip_families):
-        chosen_from = by_family[family]
+        chosen_from = ranges.get(Family(family), AddressRanges())
         if index < len(ips):
             if _address(ips[index]) in work.mine:
                 continue
@@ -112,7 +114,7 @@ def _with_addresses(spec: ServiceSpec, work: _Work, ranges: Sequence[AddressRang
         else:
             picked = chosen_from.pick(work.address_taken, work.random)
             if picked is None:
-                raise _internal(f"failed to allocate a serviceIP: {FULL}")
+                raise _internal(f'failed to allocate a serviceIP for Service "{service.metadata.name}": {FULL}')
             ips.append(picked)
         work.give(_address(ips[index]))
     return msgspec.structs.replace(spec, cluster_ip=ips[0], cluster_ips=tuple(ips))
@@ -157,7 +159,7 @@ def _with_health_check(spec: ServiceSpec, work: _Work, ports: PortRange) -> Serv
     """`healthCheckNodePort` comes from the same range as node ports."""
     wish = spec.health_check_node_port
     if not wish:
-        return msgspec.structs.replace(spec, health_check_node_port=_draw(work, ports, "HealthCheck NodePort"))
+        return msgspec.structs.replace(spec, health_check_node_port=_draw(work, ports, "HealthCheck NodePort 0"))
     if wish != work.health_check:
         refusal = ports.refusal(wish, work.port_taken)
         if refusal:

@@ -10,20 +10,24 @@ from moorage.model.kinds import (
     ENDPOINTS,
     EVENTS,
     IP_ADDRESS_POOLS,
+    IP_ADDRESSES,
     LEASES,
     NAMESPACES,
     NODES,
     PODS,
+    SERVICE_CIDRS,
     SERVICES,
 )
 from moorage.registry.endpoints import EndpointsStrategy
 from moorage.registry.events import EventStrategy
+from moorage.registry.ip_addresses import IPAddressStrategy
 from moorage.registry.leases import LeaseStrategy
 from moorage.registry.namespaces import NamespaceStrategy
 from moorage.registry.nodes import NodeStrategy
 from moorage.registry.pods import PodStrategy
 from moorage.registry.pools import PoolStrategy
 from moorage.registry.service import ServiceStrategy
+from moorage.registry.service_cidrs import ServiceCIDRStrategy
 from moorage.registry.settings import RegistrySettings
 from moorage.registry.slices import EndpointSliceStrategy
 from moorage.registry.strategy import Strategy
@@ -41,4 +45,6 @@ def strategies(settings: RegistrySettings) -> Mapping[str, Strategy[Any]]:
         ENDPOINT_SLICES.resource: EndpointSliceStrategy(),
         LEASES.resource: LeaseStrategy(),
         IP_ADDRESS_POOLS.resource: PoolStrategy(),
+        SERVICE_CIDRS.resource: ServiceCIDRStrategy(),
+        IP_ADDRESSES.resource: IPAddressStrategy(),
     }

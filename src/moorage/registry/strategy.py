@@ -27,6 +27,8 @@ class ReadView(Protocol):
 
     def holder(self, pool: str, value: str) -> str | None: ...
 
+    def held(self, pool: str) -> Mapping[str, str]: ...
+
 
 class Held(msgspec.Struct, frozen=True, order=True):
     """One address or port of a pool (`clusterip`, `nodeport`)."""
@@ -87,6 +89,10 @@ class Strategy(Generic[O]):
     def validate_update(self, before: O, after: O) -> list[FieldError]:
         """What may not change."""
         return []
+
+    def judge_update(self, before: O, after: O) -> list[FieldError]:
+        """Everything that is wrong with an update. A kind overrides it where an update is judged otherwise than a create."""
+        return [*self.validate(after), *self.validate_update(before, after)]
 
     def validate_status(self, before: O, after: O) -> list[FieldError]:
         """What is wrong with a new status."""

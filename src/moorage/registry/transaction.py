@@ -5,7 +5,7 @@ Everything that a write decides on the basis of stored state happens here, on a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,12 +13,15 @@ import msgspec
 from moorage.manifest.convert import encode, load
 from moorage.model.cluster import Namespace
 from moorage.model.errors import FieldError, already_exists, conflict, unprocessable
-from moorage.model.kinds import KINDS, NAMESPACES, Kind
+from moorage.model.kinds import IP_ADDRESSES, KINDS, NAMESPACES, SERVICE_CIDRS, SERVICES, Kind
 from moorage.model.meta import Key, Object
 from moorage.model.ports import Outcome, Record, StoreView
 from moorage.registry import metadata
+from moorage.registry.ip_addresses import record_of
 from moorage.registry.refusals import MODIFIED, check_preconditions, missing, not_allowed
-from moorage.registry.strategy import Allocation, Strategy
+from moorage.registry.service_allocation import CLUSTER_IPS
+from moorage.registry.service_cidrs import judged
+from moorage.registry.strategy import Allocation, Held, Strategy
 
 if TYPE_CHECKING:
     from random import Random
@@ -59,7 +62,7 @@ class Transaction:
             errors = strategy.validate_status(before, after)
         else:
             after = strategy.prepare_update(before, after)
-            errors = [*strategy.validate(after), *strategy.validate_update(before, after)]
+            errors = strategy.judge_update(before, after)
         self._refuse_update(kind, strategy, before, after, errors)
         after = self._allocated(kind, before, after)
         if strategy.counts_generations and not strategy.wants_same(before, after):
@@ -72,16 +75,27 @@ class Transaction:
 
     def put(self, kind: Kind, obj: Object) -> Record:
         """Writes the object under the next revision."""
-        return self.view.put(kind.resource, obj.key, lambda revision: _stamped(obj, revision))
+        record = self.view.put(kind.resource, obj.key, lambda revision: _stamped(obj, revision))
+        if kind is SERVICE_CIDRS:
+            self._judge_ranges()
+        return record
 
     def drop(self, kind: Kind, obj: Object) -> Record:
         """Removes the object and releases what it held; a namespace that waited for it goes too."""
-        for held in self.strategies[kind.resource].held(obj):
-            self.view.release(held.pool, held.value)
+        self._release(kind, obj.key, self.strategies[kind.resource].held(obj))
         record = self.view.remove(kind.resource, obj.key, lambda revision: _stamped(obj, revision))
         if kind.namespaced:
             self._drop_waiting_namespace(obj.metadata.namespace)
+        if kind is IP_ADDRESSES:
+            self.record_address(obj.metadata.name)
         return record
+
+    def record_address(self, address: str) -> None:
+        """Writes the IPAddress of an address that a Service holds, where there is none."""
+        holder = self.view.holder(CLUSTER_IPS, address) or ""
+        namespace, slash, name = holder.partition("/")
+        if slash and self.view.get(IP_ADDRESSES.resource, Key("", address)) is None:
+            self.put(IP_ADDRESSES, record_of(address, Key(namespace, name), self.now, self._random))
 
     def require_namespace(self, kind: Kind, key: Key) -> None:
         """Raises ApiError 404 where the namespace is missing, 403 where it is on its way out."""
@@ -126,11 +140,32 @@ class Transaction:
         """Takes and releases what the object's kind allocates, and fills it in."""
         strategy = self.strategies[kind.resource]
         given: Allocation[Object] = strategy.allocate(before, after, self.view, self._random)
-        for held in sorted(given.releases):
-            self.view.release(held.pool, held.value)
+        self._release(kind, after.key, given.releases)
         for held in sorted(given.takes):
             self.view.take(held.pool, held.value, str(after.key))
+            if kind is SERVICES and held.pool == CLUSTER_IPS:
+                self.record_address(held.value)
         return given.obj
+
+    def _release(self, kind: Kind, holder: Key, helds: Iterable[Held]) -> None:
+        """Gives back what is the holder's own; the IPAddress of a ClusterIP goes with it, whatever its finalizers."""
+        for held in sorted(helds):
+            if self.view.holder(held.pool, held.value) != str(holder):
+                continue
+            self.view.release(held.pool, held.value)
+            if kind is SERVICES and held.pool == CLUSTER_IPS:
+                record = self.view.get(IP_ADDRESSES.resource, Key("", held.value))
+                if record is not None:
+                    self.drop(IP_ADDRESSES, load(IP_ADDRESSES, record.body))
+                self._judge_ranges()
+
+    def _judge_ranges(self) -> None:
+        """A ServiceCIDR that is being deleted goes when nothing needs it any more, or says why it stays."""
+        for obj in judged(self.view, self.now):
+            if self._is_over(SERVICE_CIDRS, obj):
+                self.drop(SERVICE_CIDRS, obj)
+            else:
+                self.put(SERVICE_CIDRS, obj)
 
     def _is_over(self, kind: Kind, obj: Object) -> bool:
         """Whether an object that is being deleted has nothing left to wait for."""

@@ -20,6 +20,7 @@ from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Object, is_true
 from moorage.model.pods import Pod
 from moorage.model.service import EXTERNAL_NAME, LOAD_BALANCER, Service
+from moorage.model.service_cidrs import IPAddress, ServiceCIDR
 from moorage.model.slices import EndpointSlice
 
 _ROLE_PREFIX = "node-role.kubernetes.io/"
@@ -178,6 +179,19 @@ def _ip_address_pool(obj: IPAddressPool, now: float) -> tuple[object, ...]:
     )
 
 
+def _service_cidr(obj: ServiceCIDR, now: float) -> tuple[object, ...]:
+    return obj.metadata.name, ",".join(obj.spec.cidrs), age(obj.metadata.creation_timestamp, now)
+
+
+def _ip_address(obj: IPAddress, now: float) -> tuple[object, ...]:
+    parent = obj.spec.parent_ref
+    shown = NONE
+    if parent is not None:
+        resource = f"{parent.resource}.{parent.group}" if parent.group else parent.resource
+        shown = "/".join(filter(None, (resource.lower(), parent.namespace, parent.name)))
+    return obj.metadata.name, shown
+
+
 LAYOUTS: Mapping[type[Object], Layout] = {
     Namespace: Layout((NAME, *_plain("Status"), AGE), _namespace),
     Node: Layout(
@@ -208,6 +222,8 @@ LAYOUTS: Mapping[type[Object], Layout] = {
         _event,
     ),
     Lease: Layout((NAME, *_plain("Holder"), AGE), _lease),
+    ServiceCIDR: Layout((NAME, *_plain("CIDRs"), AGE), _service_cidr),
+    IPAddress: Layout((NAME, *_plain("ParentRef")), _ip_address),
     IPAddressPool: Layout(
         (NAME, Column("Auto Assign", type="boolean"), Column("Avoid Buggy IPs", type="boolean"), *_plain("Addresses")),
         _ip_address_pool,
