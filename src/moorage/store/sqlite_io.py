@@ -188,4 +188,5 @@ def _errors(doing: str, path: Path) -> Iterator[None]:
 
 
 def _damaged(path: Path, what: object) -> HostError:
-    return HostError(f"the store {path} is damaged ({what}): put a copy back, or move it away to start empty")
+    said = " ".join(str(what).split())
+    return HostError(f"the store {path} is damaged ({said}): put a copy back, or move it away to start empty")
