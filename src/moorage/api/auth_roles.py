@@ -61,7 +61,7 @@ def _own_lease_of_controllers(user: User, ask: Ask, node_of: NodeOf) -> bool:
 
 
 READ = "get list watch"
-OPEN = "/healthz /livez /readyz /version /version/"
+OPEN = "/healthz /healthz/* /livez /livez/* /readyz /readyz/* /version /version/"
 DOCUMENTS = f"/ /api /api/* /apis /apis/* /openapi /openapi/* {OPEN}"
 EVENTS = "events events.events.k8s.io"
 SLICES = "endpointslices.discovery.k8s.io"
