@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from moorage.api.discovery import documents
+from moorage.model.kinds import KINDS
 
 V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 KUBECTL = f"{V2},application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
@@ -17,51 +18,42 @@ def read(path: str, accept: str = "") -> Any:
     return msgspec.json.decode(b"".join(documents()[path](accept).body))
 
 
+GROUPS = list(dict.fromkeys(kind.group for kind in KINDS if kind.group))
+
+
 def test_paths() -> None:
-    assert set(documents()) == {
-        "/version",
-        "/api",
-        "/api/v1",
-        "/apis",
-        "/apis/discovery.k8s.io",
-        "/apis/discovery.k8s.io/v1",
-        "/apis/coordination.k8s.io",
-        "/apis/coordination.k8s.io/v1",
-        "/apis/metallb.io",
-        "/apis/metallb.io/v1beta1",
-        "/apis/networking.k8s.io",
-        "/apis/networking.k8s.io/v1",
-    }
+    below = {f"/apis/{kind.api_version}" for kind in KINDS if kind.group}
+    assert set(documents()) == {"/version", "/api", "/api/v1", "/apis", *(f"/apis/{each}" for each in GROUPS), *below}
 
 
 def test_groups() -> None:
     assert read("/api")["versions"] == ["v1"]
-    groups = read("/apis")["groups"]
-    assert [each["name"] for each in groups] == GROUPS
-    version = {"groupVersion": "metallb.io/v1beta1", "version": "v1beta1"}
-    assert read("/apis/metallb.io") == {
+    assert [each["name"] for each in read("/apis")["groups"]] == GROUPS
+    version = {"groupVersion": "discovery.k8s.io/v1", "version": "v1"}
+    assert read("/apis/discovery.k8s.io") == {
         "kind": "APIGroup",
         "apiVersion": "v1",
-        "name": "metallb.io",
+        "name": "discovery.k8s.io",
         "versions": [version],
         "preferredVersion": version,
     }
 
 
+def test_of_several_versions_the_youngest_is_preferred() -> None:
+    """Source: apimachinery `pkg/version/helpers.go`."""
+    group = read("/apis/metallb.io")
+    assert [each["version"] for each in group["versions"]] == ["v1beta2", "v1beta1"]
+    assert group["preferredVersion"]["version"] == "v1beta2"
+    assert [each["name"] for each in read("/apis/metallb.io/v1beta2")["resources"]] == ["bgppeers"]
+
+
 def test_resources() -> None:
     found = {each["name"]: each for each in read("/api/v1")["resources"]}
     assert set(found) == {
-        "endpoints",
-        "events",
-        "namespaces",
-        "namespaces/status",
-        "nodes",
-        "nodes/status",
-        "pods",
-        "pods/status",
-        "pods/binding",
-        "services",
-        "services/status",
+        name
+        for kind in KINDS
+        if not kind.group
+        for name in (kind.plural, *(f"{kind.plural}/{each}" for each in kind.subresources))
     }
     assert found["services"] == {
         "name": "services",

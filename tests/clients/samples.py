@@ -25,6 +25,7 @@ _CONTENT: dict[str, Manifest] = {
     "secrets": {"stringData": {"colour": "blue"}},
     "ingresses.networking.k8s.io": {"spec": {"defaultBackend": _BACKEND}},
     "ingressclasses.networking.k8s.io": {"spec": {"controller": "example.com/none"}},
+    "bgppeers.metallb.io": {"spec": {"myASN": 64512, "peerASN": 64513, "peerAddress": "198.18.0.1"}},
 }
 
 

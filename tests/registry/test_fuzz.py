@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moorage.model.errors import ApiError
-from moorage.model.kinds import KINDS, Kind
+from moorage.model.kinds import STORED, Kind
 from tests.registry.world import World
 
 JUNK = st.one_of(
@@ -50,7 +50,7 @@ def trees(type_: type[msgspec.Struct]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional={field.encode_name: values(field.type) for field in fields})
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.kind)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_no_body_breaks_the_server(kind: Kind, data: st.DataObject) -> None:

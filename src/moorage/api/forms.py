@@ -15,7 +15,8 @@ import yaml
 
 from moorage.api.exchange import JSON, YAML
 from moorage.api.status import not_acceptable
-from moorage.api.tables.columns import LAYOUTS, Column
+from moorage.api.tables.columns import LAYOUTS
+from moorage.api.tables.layout import Column
 from moorage.model.kinds import Kind
 from moorage.model.meta import Object
 from moorage.model.ports import Record

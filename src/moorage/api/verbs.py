@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 
 from moorage.api.bodies import media_type, parse, read_object
+from moorage.api.event_forms import EventForms
 from moorage.api.exchange import JSON, Request, Response, Stream, json_document, warning_headers
 from moorage.api.forms import Form, choose
 from moorage.api.list_options import is_watch, list_options
@@ -43,7 +44,7 @@ class Verbs:
     """`clock` gives seconds since the epoch: for ages in tables and the end of watches."""
 
     def __init__(self, resources: Resources, clock: Callable[[], float]) -> None:
-        self._resources = resources
+        self._resources = EventForms(resources)
         self._clock = clock
         self._handlers: dict[Verb, Callable[[Request, Target], Awaitable[Answer]]] = {
             Verb.GET: self._get,

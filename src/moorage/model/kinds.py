@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from moorage.model.cluster import Event, Lease, Namespace, Node
+from moorage.model.config import ConfigMap, Secret, ServiceAccount
 from moorage.model.endpoints import Endpoints
+from moorage.model.event_v1 import EventV1
+from moorage.model.ingress import Ingress, IngressClass
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Object
+from moorage.model.metallb import (
+    BFDProfile,
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    L2Advertisement,
+    ServiceBGPStatus,
+    ServiceL2Status,
+)
 from moorage.model.pods import Pod
 from moorage.model.service import Service
 from moorage.model.service_cidrs import IPAddress, ServiceCIDR
@@ -14,7 +26,10 @@ from moorage.model.wire import ApiType
 
 
 class Kind(ApiType, frozen=True):
-    """`plural` is the word in the URL; `subresources` are those that are served (`status`, `binding`)."""
+    """`plural` is the word in the URL; `subresources` are those that are served (`status`, `binding`, `token`).
+
+    `form_of` names the resource whose objects these are in another form; it is empty for what is stored itself.
+    """
 
     group: str
     version: str
@@ -26,6 +41,7 @@ class Kind(ApiType, frozen=True):
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
+    form_of: str = ""
 
     @property
     def api_version(self) -> str:
@@ -50,6 +66,19 @@ def _core(kind: str, plural: str, type_: type[Object], **more: object) -> Kind:
         singular=kind.lower(),
         type=type_,
         **more,  # type: ignore[arg-type]
+    )
+
+
+def _metallb(type_: type[Object], plural: str, version: str = "v1beta1", subresources: tuple[str, ...] = ()) -> Kind:
+    return Kind(
+        group="metallb.io",
+        version=version,
+        kind=type_.__name__,
+        plural=plural,
+        singular=type_.__name__.lower(),
+        namespaced=True,
+        type=type_,
+        subresources=subresources,
     )
 
 
@@ -113,6 +142,48 @@ IP_ADDRESSES = Kind(
     short_names=("ip",),
 )
 
+CONFIG_MAPS = _core("ConfigMap", "configmaps", ConfigMap, namespaced=True, short_names=("cm",))
+SECRETS = _core("Secret", "secrets", Secret, namespaced=True)
+SERVICE_ACCOUNTS = _core("ServiceAccount", "serviceaccounts", ServiceAccount, namespaced=True, short_names=("sa",))
+EVENTS_V1 = Kind(
+    group="events.k8s.io",
+    version="v1",
+    kind="Event",
+    plural="events",
+    singular="event",
+    namespaced=True,
+    type=EventV1,
+    short_names=("ev",),
+    form_of="events",
+)
+INGRESSES = Kind(
+    group="networking.k8s.io",
+    version="v1",
+    kind="Ingress",
+    plural="ingresses",
+    singular="ingress",
+    namespaced=True,
+    type=Ingress,
+    short_names=("ing",),
+    subresources=("status",),
+)
+INGRESS_CLASSES = Kind(
+    group="networking.k8s.io",
+    version="v1",
+    kind="IngressClass",
+    plural="ingressclasses",
+    singular="ingressclass",
+    namespaced=False,
+    type=IngressClass,
+)
+L2_ADVERTISEMENTS = _metallb(L2Advertisement, "l2advertisements")
+BGP_ADVERTISEMENTS = _metallb(BGPAdvertisement, "bgpadvertisements")
+COMMUNITIES = _metallb(Community, "communities")
+BFD_PROFILES = _metallb(BFDProfile, "bfdprofiles")
+BGP_PEERS = _metallb(BGPPeer, "bgppeers", "v1beta2")
+SERVICE_L2_STATUSES = _metallb(ServiceL2Status, "servicel2statuses", subresources=("status",))
+SERVICE_BGP_STATUSES = _metallb(ServiceBGPStatus, "servicebgpstatuses", subresources=("status",))
+
 KINDS: tuple[Kind, ...] = (
     NAMESPACES,
     NODES,
@@ -125,7 +196,22 @@ KINDS: tuple[Kind, ...] = (
     IP_ADDRESS_POOLS,
     SERVICE_CIDRS,
     IP_ADDRESSES,
+    CONFIG_MAPS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    EVENTS_V1,
+    INGRESSES,
+    INGRESS_CLASSES,
+    L2_ADVERTISEMENTS,
+    BGP_ADVERTISEMENTS,
+    COMMUNITIES,
+    BFD_PROFILES,
+    BGP_PEERS,
+    SERVICE_L2_STATUSES,
+    SERVICE_BGP_STATUSES,
 )
+
+STORED: tuple[Kind, ...] = tuple(kind for kind in KINDS if not kind.form_of)
 
 BY_TYPE: dict[type[Object], Kind] = {kind.type: kind for kind in KINDS}
 BY_RESOURCE: dict[str, Kind] = {kind.resource: kind for kind in KINDS}

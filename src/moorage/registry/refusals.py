@@ -1,14 +1,12 @@
-"""Refusals that several verbs share, in upstream's words, and what becomes of unknown and repeated fields (KEP-2885)."""
+"""Refusals that several verbs share, in upstream's words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from moorage.manifest.convert import Decoded
 from moorage.model.errors import ApiError, bad_request, conflict, not_found
 from moorage.model.kinds import Kind
 from moorage.model.meta import Key, Object, ObjectMeta
-from moorage.model.ports import WriteOptions
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
@@ -64,18 +62,3 @@ def check_patched(key: Key, obj: Object) -> None:
     if namespace not in ("", key.namespace):
         text = f"the namespace of the object ({namespace}) does not match the namespace on the request ({key.namespace})"
         raise bad_request(text)
-
-
-def field_warnings(kind: Kind, decoded: Decoded, options: WriteOptions) -> tuple[str, ...]:
-    """Warnings for unknown and repeated fields; none where they are ignored. Raises ApiError 400 where they are forbidden."""
-    if options.field_validation == "Ignore":
-        return ()
-    found = tuple(
-        f'{what} field "{path}"'
-        for what, paths in (("unknown", decoded.unknown_fields), ("duplicate", options.duplicate_fields))
-        for path in paths
-    )
-    if found and options.field_validation == "Strict":
-        version = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
-        raise bad_request(f"{version}: strict decoding error: {', '.join(found)}")
-    return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from moorage.manifest.convert import Decoded, decode, encode, load, to_tree
+from moorage.manifest.fields import field_warnings
 from moorage.model.errors import bad_request, unprocessable
 from moorage.model.kinds import BY_RESOURCE, NAMESPACES, Kind
 from moorage.model.meta import Key, Object, ObjectMeta
@@ -26,7 +27,6 @@ from moorage.registry.refusals import (
     check_patched,
     check_preconditions,
     check_subresource,
-    field_warnings,
     missing,
 )
 from moorage.registry.selection import select

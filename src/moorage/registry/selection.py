@@ -13,14 +13,14 @@ import msgspec
 
 from moorage.manifest.convert import load
 from moorage.model.errors import bad_request
-from moorage.model.kinds import BY_RESOURCE, EVENTS, NAMESPACES, NODES, PODS, SERVICES, Kind
+from moorage.model.kinds import BY_RESOURCE, CONFIG_MAPS, EVENTS, NAMESPACES, NODES, PODS, SECRETS, SERVICES, Kind
 from moorage.model.ports import Record
 from moorage.model.selectors import Operator, Selector
 from moorage.registry.strategy import Strategy
 
 _META = ("metadata.name", "metadata.namespace")
 
-_OWN_WORDS = {kind.resource for kind in (PODS, SERVICES, NODES, NAMESPACES, EVENTS)}
+_OWN_WORDS = {kind.resource for kind in (PODS, SERVICES, NODES, NAMESPACES, EVENTS, CONFIG_MAPS, SECRETS)}
 """Kinds that list their own fields upstream and refuse others in other words."""
 
 

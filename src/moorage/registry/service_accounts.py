@@ -1,7 +1,4 @@
-"""ServiceAccount, and which token a Secret or a TokenRequest is given.
-
-Source: `pkg/registry/core/serviceaccount`, `pkg/apis/authentication/validation`, and kube-controller-manager's `tokens-controller`.
-"""
+"""ServiceAccount. Source: `pkg/registry/core/serviceaccount`."""
 
 from __future__ import annotations
 

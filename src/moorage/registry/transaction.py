@@ -13,7 +13,7 @@ import msgspec
 from moorage.manifest.convert import encode, load
 from moorage.model.cluster import Namespace
 from moorage.model.errors import FieldError, already_exists, conflict, unprocessable
-from moorage.model.kinds import IP_ADDRESSES, KINDS, NAMESPACES, SERVICE_CIDRS, SERVICES, Kind
+from moorage.model.kinds import IP_ADDRESSES, NAMESPACES, SERVICE_CIDRS, SERVICES, STORED, Kind
 from moorage.model.meta import Key, Object
 from moorage.model.ports import Outcome, Record, StoreView
 from moorage.registry import metadata
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NAME_TRIES = 8
 """How many names are made up before a `generateName` gives up (KEP-4420)."""
 
-_CONTENT = tuple(kind for kind in KINDS if kind.namespaced)
+_CONTENT = tuple(kind for kind in STORED if kind.namespaced)
 
 
 class Transaction:

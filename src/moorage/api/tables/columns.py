@@ -7,15 +7,15 @@ CustomResourceDefinition.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-import msgspec
-
+from moorage.api.tables import config, metallb
 from moorage.api.tables.cells import NONE, UNKNOWN, age, few, host_port, joined, pairs
+from moorage.api.tables.layout import AGE, NAME, Column, Layout, plain, wide
 from moorage.api.tables.pod_status import summarize
 from moorage.model.cluster import Event, Lease, Namespace, Node
 from moorage.model.endpoints import Endpoints
+from moorage.model.event_v1 import EventV1, as_core
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Object, is_true
 from moorage.model.pods import Pod
@@ -25,33 +25,6 @@ from moorage.model.slices import EndpointSlice
 
 _ROLE_PREFIX = "node-role.kubernetes.io/"
 _ROLE_LABEL = "kubernetes.io/role"
-
-
-class Column(msgspec.Struct, frozen=True):
-    name: str
-    type: str = "string"
-    format: str = ""
-    description: str = ""
-    priority: int = 0
-
-
-class Layout(msgspec.Struct, frozen=True):
-    """`cells` gives one value for each column; the second argument is the time, in seconds since the epoch."""
-
-    columns: tuple[Column, ...]
-    cells: Callable[[Any, float], tuple[object, ...]]
-
-
-NAME = Column("Name", format="name", description="Name of the object, unique within its namespace.")
-AGE = Column("Age", description="Time since the object was created.")
-
-
-def _wide(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, priority=1) for name in names)
-
-
-def _plain(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name) for name in names)
 
 
 def _namespace(obj: Namespace, now: float) -> tuple[object, ...]:
@@ -165,6 +138,10 @@ def _event(obj: Event, now: float) -> tuple[object, ...]:
     )
 
 
+def _event_v1(obj: EventV1, now: float) -> tuple[object, ...]:
+    return _event(as_core(obj), now)
+
+
 def _lease(obj: Lease, now: float) -> tuple[object, ...]:
     return obj.metadata.name, obj.spec.holder_identity or "", age(obj.metadata.creation_timestamp, now)
 
@@ -192,40 +169,42 @@ def _ip_address(obj: IPAddress, now: float) -> tuple[object, ...]:
     return obj.metadata.name, shown
 
 
+_EVENT_COLUMNS = (
+    *plain("Last Seen", "Type", "Reason", "Object"),
+    *wide("Subobject", "Source"),
+    *plain("Message"),
+    *wide("First Seen"),
+    Column("Count", type="integer", format="int32", priority=1),
+    Column("Name", format="name", priority=1),
+)
+
 LAYOUTS: Mapping[type[Object], Layout] = {
-    Namespace: Layout((NAME, *_plain("Status"), AGE), _namespace),
+    Namespace: Layout((NAME, *plain("Status"), AGE), _namespace),
     Node: Layout(
         (
             NAME,
-            *_plain("Status", "Roles"),
+            *plain("Status", "Roles"),
             AGE,
-            *_plain("Version"),
-            *_wide("Internal-IP", "External-IP", "OS-Image", "Kernel-Version", "Container-Runtime"),
+            *plain("Version"),
+            *wide("Internal-IP", "External-IP", "OS-Image", "Kernel-Version", "Container-Runtime"),
         ),
         _node,
     ),
     Pod: Layout(
-        (NAME, *_plain("Ready", "Status", "Restarts"), AGE, *_wide("IP", "Node", "Nominated Node", "Readiness Gates")), _pod
+        (NAME, *plain("Ready", "Status", "Restarts"), AGE, *wide("IP", "Node", "Nominated Node", "Readiness Gates")), _pod
     ),
-    Service: Layout((NAME, *_plain("Type", "Cluster-IP", "External-IP", "Port(s)"), AGE, *_wide("Selector")), _service),
-    Endpoints: Layout((NAME, *_plain("Endpoints"), AGE), _endpoints),
-    EndpointSlice: Layout((NAME, *_plain("AddressType", "Ports", "Endpoints"), AGE), _endpoint_slice),
-    Event: Layout(
-        (
-            *_plain("Last Seen", "Type", "Reason", "Object"),
-            *_wide("Subobject", "Source"),
-            *_plain("Message"),
-            *_wide("First Seen"),
-            Column("Count", type="integer", format="int32", priority=1),
-            Column("Name", format="name", priority=1),
-        ),
-        _event,
-    ),
-    Lease: Layout((NAME, *_plain("Holder"), AGE), _lease),
-    ServiceCIDR: Layout((NAME, *_plain("CIDRs"), AGE), _service_cidr),
-    IPAddress: Layout((NAME, *_plain("ParentRef")), _ip_address),
+    Service: Layout((NAME, *plain("Type", "Cluster-IP", "External-IP", "Port(s)"), AGE, *wide("Selector")), _service),
+    Endpoints: Layout((NAME, *plain("Endpoints"), AGE), _endpoints),
+    EndpointSlice: Layout((NAME, *plain("AddressType", "Ports", "Endpoints"), AGE), _endpoint_slice),
+    Event: Layout(_EVENT_COLUMNS, _event),
+    EventV1: Layout(_EVENT_COLUMNS, _event_v1),
+    Lease: Layout((NAME, *plain("Holder"), AGE), _lease),
+    ServiceCIDR: Layout((NAME, *plain("CIDRs"), AGE), _service_cidr),
+    IPAddress: Layout((NAME, *plain("ParentRef")), _ip_address),
     IPAddressPool: Layout(
-        (NAME, Column("Auto Assign", type="boolean"), Column("Avoid Buggy IPs", type="boolean"), *_plain("Addresses")),
+        (NAME, Column("Auto Assign", type="boolean"), Column("Avoid Buggy IPs", type="boolean"), *plain("Addresses")),
         _ip_address_pool,
     ),
+    **config.LAYOUTS,
+    **metallb.LAYOUTS,
 }
