@@ -9,12 +9,15 @@ from random import Random
 from moorage.client.fake import FakeClient
 from moorage.client.mirror_io import Mirror, Want
 from moorage.control.endpoint_slices import EndpointSliceController
+from moorage.control.endpoints_objects import EndpointsController
 from moorage.control.load_balancers import LoadBalancerController
 from moorage.control.loop_io import run_controllers
+from moorage.control.mirroring import MirroringController
 from moorage.control.node_health import NodeHealthController
 from moorage.control.schedule import Scheduler
 from moorage.control.types import Controller, Plan
 from moorage.model.cluster import Event, Namespace
+from moorage.model.endpoints import Endpoints
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key, Object, ObjectMeta
 from moorage.model.pods import Pod
@@ -60,6 +63,10 @@ def addresses(client: FakeClient) -> list[str]:
     return sorted(each.addresses[0] for one in slices for each in one.endpoints if each.ready)
 
 
+def listed(client: FakeClient) -> list[str]:
+    return [each.ip for one in client.all(Endpoints).values() for subset in one.subsets for each in subset.addresses]
+
+
 def said(client: FakeClient) -> set[str]:
     return {each.reason for each in client.all(Event).values()}
 
@@ -72,11 +79,14 @@ def test_all_controllers_bring_a_cluster_to_rest() -> None:
         await becomes(lambda: addresses(client) == ["10.244.1.2"])
         await becomes(lambda: bool(client.all(Service)[Key("default", "web")].status.load_balancer.ingress))
         await becomes(lambda: {"Scheduled", "IPAllocated"} <= said(client))
+        await becomes(lambda: listed(client) == ["10.244.1.2"])
         client.put(pod("a", "10.244.1.2", node="node-1", ready=False))
         await becomes(lambda: addresses(client) == [])
 
     controllers: list[Controller] = [
         EndpointSliceController(Random(1)),
+        EndpointsController(),
+        MirroringController(Random(2)),
         LoadBalancerController(),
         NodeHealthController(40.0),
         Scheduler(),

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from moorage.control.endpoints import Ports, can_be_endpoint, endpoint, families, is_headless, resolved_ports
-from moorage.control.in_flight import InFlight
+from moorage.control.names import named
 from moorage.control.packing import Labels, pack
 from moorage.control.selection import CONTROLLER_NAME, Selection
 from moorage.control.trigger_times import TriggerTimes, annotated
 from moorage.control.types import Plan
+from moorage.control.work_queue import BATCH, WorkQueue
 from moorage.model.cluster import Node
 from moorage.model.meta import Key, Object, ObjectMeta, OwnerReference
 from moorage.model.net import Family
@@ -28,12 +29,6 @@ from moorage.model.verbs import Create, Delete, Update, Verb
 
 if TYPE_CHECKING:
     from random import Random
-
-BATCH = 500
-"""Services looked at in one call; the others follow at once, so that a first list of thousands does not hold up a change."""
-
-_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
-"""The letters of generated names: no vowels, nothing that is easily misread. Source: apimachinery `util/rand`."""
 
 Groups = dict[frozenset[object], tuple[Ports, list[Endpoint]]]
 """Endpoints by the set of ports that they resolve the Service's ports to."""
@@ -49,35 +44,17 @@ class EndpointSliceController:
 
     def __init__(self, random: Random, batch: int = BATCH) -> None:
         self._random = random
-        self._batch = batch
         self._selection = Selection()
-        self._in_flight = InFlight()
+        self._queue = WorkQueue(batch)
         self._trigger_times = TriggerTimes()
-        self._due: dict[Key, None] = {}
 
     def reconcile(self, snapshot: Snapshot, changes: Changes, now: float) -> Plan:
         """Plans the writes for at most one batch of touched Services; those that wait for their own writes stay due."""
-        self._due |= self._selection.update(snapshot, changes)
-        verbs: list[Verb] = []
-        blocked: dict[Key, float] = {}
-        looked_at = 0
-        for key in list(self._due):
-            if looked_at == self._batch:
-                break
-            until = self._in_flight.blocked_until(key, snapshot, now)
-            if until is not None:
-                blocked[key] = until
-                continue
-            looked_at += 1
-            del self._due[key]
-            planned = self._plan(key, snapshot)
-            self._in_flight.sent(key, planned, snapshot, now)
-            verbs += planned
-        more = len(self._due) > len(blocked)
-        return Plan(tuple(verbs), now if more else min(blocked.values(), default=None))
+        self._queue.add(self._selection.update(snapshot, changes))
+        return self._queue.turn(snapshot, now, lambda key: self._plan(key, snapshot))
 
     def failed(self, verbs: Sequence[Verb]) -> None:
-        self._due |= dict.fromkeys(sorted(self._in_flight.failed(verbs)))
+        self._queue.failed(verbs)
 
     def _plan(self, key: Key, snapshot: Snapshot) -> list[Verb]:
         service = snapshot.get(Service, key)
@@ -132,16 +109,10 @@ class EndpointSliceController:
         if service.metadata.deletion_timestamp is not None:
             new = []
         return [
-            *(Create(self._named(each)) for each in new),
+            *(Create(named(each, self._random)) for each in new),
             *(Update(each) for each in updated),
             *(_delete(each) for each in spare),
         ]
-
-    def _named(self, slice_: EndpointSlice) -> EndpointSlice:
-        """The name that the API server would generate: known here, so that the write can be recognised when it shows."""
-        suffix = "".join(self._random.choices(_SUFFIX, k=5))
-        name = slice_.metadata.generate_name[: 63 - len(suffix)] + suffix
-        return replace(slice_, metadata=replace(slice_.metadata, name=name))
 
 
 def _grouped(service: Service, pods: Iterable[Pod], family: Family, snapshot: Snapshot) -> Groups:

@@ -86,6 +86,10 @@ class Reason(enum.Enum):
     # Endpoints (control).
     ENDPOINTS_UPDATED = "EndpointsUpdated"
     """Slices were made to match the ready Pods."""
+    INVALID_IP_ADDRESS = "InvalidIPAddress"
+    """An Endpoints object has addresses that are none: they are not mirrored to EndpointSlices."""
+    TOO_MANY_ADDRESSES_TO_MIRROR = "TooManyAddressesToMirror"
+    """A subset of an Endpoints object has more than 1,000 addresses: those beyond are not mirrored to EndpointSlices."""
 
     # Nodes (control, balance).
     NODE_READY = "NodeReady"

@@ -12,8 +12,10 @@ from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Mirror, Want
 from moorage.control.endpoint_slices import EndpointSliceController
+from moorage.control.endpoints_objects import EndpointsController
 from moorage.control.load_balancers import LoadBalancerController
 from moorage.control.loop_io import run_controllers
+from moorage.control.mirroring import MirroringController
 from moorage.control.node_health import NodeHealthController
 from moorage.control.schedule import Scheduler
 from moorage.control.types import Controller
@@ -32,6 +34,8 @@ async def run_controller(settings: ControllerSettings) -> None:
     chance = random.Random()  # noqa: S311  names of slices are no secret
     controllers: tuple[Controller, ...] = (
         EndpointSliceController(chance),
+        EndpointsController(),
+        MirroringController(chance),
         LoadBalancerController(settings.load_balancer),
         NodeHealthController(settings.node_grace),
         Scheduler(),
