@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from moorage.model.errors import ApiError
-from moorage.model.kinds import ENDPOINT_SLICES, NAMESPACES, SERVICES
+from moorage.model.kinds import ENDPOINT_SLICES, NAMESPACES, SERVICE_CIDRS, SERVICES
+from moorage.model.meta import Key
 from moorage.registry.resources import Registry
 from moorage.registry.settings import RegistrySettings
 from moorage.run.bootstrap import API_SERVICE, api_service_address, bootstrap
@@ -23,10 +24,10 @@ def registry() -> Registry:
     return Registry(MemoryStore(), RegistrySettings(RANGE), lambda: 1767225600.0, random.Random(1))
 
 
-def started(resources: Registry, *hosts: str) -> None:
+def started(resources: Registry, *hosts: str, service_cidr: str = RANGE) -> None:
     async def story() -> None:
         for host in hosts:
-            await bootstrap(resources, RANGE, host, 6443)
+            await bootstrap(resources, service_cidr, host, 6443)
 
     asyncio.run(story())
 
@@ -66,6 +67,24 @@ def test_what_pods_cannot_reach_is_no_endpoint(host: str) -> None:
         slice_of(resources)
 
 
+def ranges_of(resources: Registry) -> Any:
+    return msgspec.json.decode(resources.get(SERVICE_CIDRS, Key("", "kubernetes")).body)["spec"]["cidrs"]
+
+
+def test_the_default_range_gets_a_second_family_and_no_other_range() -> None:
+    """defaultservicecidr Controller.sync: an upgrade to two families is the one change it makes."""
+    resources = registry()
+    started(resources, "198.18.0.2")
+    assert ranges_of(resources) == [RANGE]
+    started(resources, "198.18.0.2", service_cidr="10.97.0.0/16")
+    assert ranges_of(resources) == [RANGE]
+    started(resources, "198.18.0.2", service_cidr="10.96.0.0/16, fd00:10:96:0::/108")
+    assert ranges_of(resources) == [RANGE, "fd00:10:96::/108"]
+    started(resources, "198.18.0.2")
+    assert ranges_of(resources) == [RANGE, "fd00:10:96::/108"]
+
+
 def test_the_address_of_the_service() -> None:
     assert api_service_address("10.96.0.0/12") == "10.96.0.1"
     assert api_service_address("fd00::/108") == "fd00::1"
+    assert api_service_address("10.96.0.0/12,fd00::/108") == "10.96.0.1"

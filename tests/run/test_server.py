@@ -75,6 +75,9 @@ def test_objects_and_identities_survive_a_restart(tmp_path: Path) -> None:
         ({"listen": ("nonsense",)}, "'nonsense' is no HOST:PORT"),
         ({"listen": ("127.0.0.1:70000",)}, "'127.0.0.1:70000' is no HOST:PORT"),
         ({"listen": ()}, "nothing to listen at"),
+        ({"service_cidr": "10.96.0.1/16"}, "service range: 10.96.0.1/16 has host bits set"),
+        ({"service_cidr": "10.96.0.0/16,10.97.0.0/16"}, "a second service range must be of the other address family"),
+        ({"service_cidr": "fd00::/48"}, "shortest allowed prefix length for service CIDR is 64, got 48"),
         (
             {"kubeconfigs": (KubeconfigTarget("spoon", "", "/nowhere"),)},
             "there is no user 'spoon': there are admin, reader, controller",

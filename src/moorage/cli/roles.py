@@ -39,7 +39,7 @@ def server(
     listen_fd: Annotated[list[int], typer.Option(help="inherited listening socket; may be repeated")] = [],  # noqa: B006
     advertise: Annotated[str, typer.Option(help="HOST:PORT that Pods reach through the Service default/kubernetes")] = "",
     kubeconfig_out: Annotated[list[str], typer.Option(help="USER=SERVER_URL=PATH: writes a kubeconfig there")] = [],  # noqa: B006
-    service_cidr: Annotated[str, typer.Option(help="range of ClusterIPs")] = "10.96.0.0/16",
+    service_cidr: Annotated[str, typer.Option(help="range of ClusterIPs; a second family after a comma")] = "10.96.0.0/16",
     log_format: LogFormatOption = "auto",
 ) -> None:
     """The API server on SQLite."""

@@ -137,8 +137,13 @@ class Registry:
 
     def _warnings(self, kind: Kind, decoded: Decoded, options: WriteOptions, subresource: str = "") -> tuple[str, ...]:
         """About the fields as they were written, and about what they ask for."""
-        about_fields = field_warnings(kind, decoded, options)
-        return about_fields if subresource else about_fields + self._strategies[kind.resource].warnings(decoded.obj)
+        strategy = self._strategies[kind.resource]
+        about_wishes = strategy.status_warnings(decoded.obj) if subresource == "status" else strategy.warnings(decoded.obj)
+        return (*field_warnings(kind, decoded, options), *about_wishes)
+
+    async def record_addresses(self) -> None:
+        """Writes the IPAddress of every ClusterIP that has none: for a database from before there were any."""
+        await self._store.transact(lambda view: self._work(view).record_addresses())
 
     def _new(self, kind: Kind, namespace: str, obj: Object) -> Object:
         """A body of a create, completed and found valid. Raises ApiError 400, 404 (namespace) or 422."""
@@ -164,9 +169,12 @@ class Registry:
         if kind.namespaced and self._store.get(NAMESPACES.resource, place) is None:
             raise missing(NAMESPACES, place)
 
+    def _work(self, view: StoreView) -> Transaction:
+        return Transaction(view, self._strategies, self._random, self._clock())
+
     async def _run(self, step: Step, dry_run: bool) -> Outcome:
         def change(view: StoreView) -> Outcome:
-            outcome = step(Transaction(view, self._strategies, self._random, self._clock()))
+            outcome = step(self._work(view))
             if dry_run:
                 raise _DryRun(outcome)
             return outcome

@@ -82,6 +82,10 @@ class Strategy(Generic[O]):
         """What the writer should know, though the object is accepted (upstream: WarningsOnCreate, WarningsOnUpdate)."""
         return ()
 
+    def status_warnings(self, obj: O) -> tuple[str, ...]:
+        """The same for a write of the status."""
+        return ()
+
     def validate(self, obj: O) -> list[FieldError]:
         """What is wrong with the object by itself."""
         return []

@@ -97,6 +97,10 @@ class Transaction:
         if slash and self.view.get(IP_ADDRESSES.resource, Key("", address)) is None:
             self.put(IP_ADDRESSES, record_of(address, Key(namespace, name), self.now, self._random))
 
+    def record_addresses(self) -> None:
+        for address in sorted(self.view.held(CLUSTER_IPS)):
+            self.record_address(address)
+
     def require_namespace(self, kind: Kind, key: Key) -> None:
         """Raises ApiError 404 where the namespace is missing, 403 where it is on its way out."""
         if not kind.namespaced:

@@ -49,7 +49,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """`listen` holds HOST:PORT pairs, `listen_fds` inherited sockets that listen already; both are served.
 
     `advertise` is the HOST:PORT that Pods reach through the Service default/kubernetes, the first address served when empty.
-    `sans` are further names and addresses for the certificate.
+    `service_cidr` may hold a secondary range of the other family after a comma; `sans` are further names and addresses for the
+    certificate.
     """
 
     data_dir: str
@@ -64,14 +65,15 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
 async def run_server(settings: ServerSettings) -> None:
     """Serves until cancelled; a kubeconfig appears when what it points to can be used. Raises HostError and UserError."""
+    registry_settings = _registry_settings(settings)
     with contextlib.ExitStack() as listening:
         sockets = _open_sockets(settings)
         for each in sockets:
             listening.enter_context(each)
-        await _serve(settings, sockets)
+        await _serve(settings, registry_settings, sockets)
 
 
-async def _serve(settings: ServerSettings, sockets: Sequence[socket.socket]) -> None:
+async def _serve(settings: ServerSettings, registry_settings: RegistrySettings, sockets: Sequence[socket.socket]) -> None:
     directory = Path(settings.data_dir)
     first = _address(sockets[0])
     host, port = _split(settings.advertise) if settings.advertise else first
@@ -79,8 +81,8 @@ async def _serve(settings: ServerSettings, sockets: Sequence[socket.socket]) -> 
     users = ensure_tokens(directory)
     store = await open_store(directory / "moorage.db")
     try:
-        registry_settings = RegistrySettings(settings.service_cidr, settings.node_port_range)
         registry = Registry(store, registry_settings, time.time, random.SystemRandom())
+        await registry.record_addresses()
         await bootstrap(registry, settings.service_cidr, host, port)
         app = make_app(registry, TokenAuthenticator(users), time.time)
         _write_kubeconfigs(settings, _url(first), pki, users)
@@ -88,6 +90,15 @@ async def _serve(settings: ServerSettings, sockets: Sequence[socket.socket]) -> 
         await serve(app, sockets, pki.certificate, pki.key, pki.client_ca_certificate)
     finally:
         await store.close()
+
+
+def _registry_settings(settings: ServerSettings) -> RegistrySettings:
+    found = RegistrySettings(settings.service_cidr, settings.node_port_range)
+    try:
+        found.addresses()
+    except ValueError as error:
+        raise UserError(f"service range: {error}") from error
+    return found
 
 
 def _open_sockets(settings: ServerSettings) -> list[socket.socket]:
