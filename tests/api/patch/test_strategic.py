@@ -50,6 +50,22 @@ def test_ports_of_a_service_merge_by_port() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("server", "patch", "expected"),
+    [
+        ([80], [443], [443, 80]),
+        ([80, 443], [443, 8080], [80, 443, 8080]),
+        ([80, 443], [8080, 443], [8080, 80, 443]),
+        ([80, 443, 53], [443], [80, 443, 53]),
+        ([80, 443], [443, 80], [443, 80]),
+    ],
+)
+def test_what_is_new_goes_first(server: list[int], patch: list[int], expected: list[int]) -> None:
+    """`mergeSortedSlice` of `strategicpatch/patch.go`, and the task page "Update API Objects in Place Using kubectl patch"."""
+    patched = patch_service(ports(*server), {"spec": {"ports": [{"port": each} for each in patch]}})
+    assert [each["port"] for each in patched["spec"]["ports"]] == expected
+
+
 def test_the_same_port_twice_keeps_its_place() -> None:
     document = {"spec": {"ports": [{"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}, {"port": 80}]}}
     patched = patch_service(document, {"spec": {"ports": [{"port": 80, "name": "http"}]}})
@@ -79,7 +95,7 @@ def test_containers_and_what_is_in_them_merge_by_their_keys() -> None:
         {
             "name": "a",
             "image": "one",
-            "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}],
+            "env": [{"name": "Y", "value": "2"}, {"name": "X", "value": "1"}],
             "ports": [{"containerPort": 80, "name": "http"}],
         },
         {"name": "b", "image": "two"},
@@ -97,12 +113,12 @@ def test_lists_of_plain_values_are_sets_where_the_type_says_so() -> None:
 def test_delete_from_a_primitive_list() -> None:
     document = {"metadata": {"finalizers": ["a", "b", "c"]}}
     patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["b"], "finalizers": ["d"]}}
-    assert patch_service(document, patch) == {"metadata": {"finalizers": ["a", "c", "d"]}}
+    assert patch_service(document, patch) == {"metadata": {"finalizers": ["d", "a", "c"]}}
 
 
 def test_delete_directive_removes_an_item() -> None:
     patched = patch_service(ports(80, 443), {"spec": {"ports": [{"port": 80, "$patch": "delete"}, {"port": 81}]}})
-    assert [each["port"] for each in patched["spec"]["ports"]] == [443, 81]
+    assert [each["port"] for each in patched["spec"]["ports"]] == [81, 443]
 
 
 def test_replace_directive_in_a_list() -> None:
@@ -137,7 +153,7 @@ def test_conditions_and_addresses_of_a_node_merge_by_type() -> None:
         ("Ready", "Unknown"),
         ("DiskPressure", "False"),
     ]
-    assert [each["type"] for each in status["addresses"]] == ["Hostname", "InternalIP"]
+    assert [each["type"] for each in status["addresses"]] == ["InternalIP", "Hostname"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +162,7 @@ def test_conditions_and_addresses_of_a_node_merge_by_type() -> None:
         ([80, 81, 82], [82, 80], [], [81, 82, 80]),
         ([80, 81, 82], [82, 81, 80], [], [82, 81, 80]),
         ([80, 90, 81], [81, 80, 82], [82], [90, 81, 80, 82]),
-        ([1, 2, 3], [1, 4, 3], [4], [1, 2, 4, 3]),
+        ([1, 2, 3], [1, 4, 3], [4], [1, 4, 2, 3]),
         ([], [81, 80], [81, 80], [81, 80]),
     ],
 )
@@ -160,7 +176,7 @@ def test_element_order(server: list[int], wanted: list[int], patch: list[int], e
 
 def test_element_order_of_plain_values() -> None:
     patch = {"metadata": {"$setElementOrder/finalizers": ["c", "a"], "finalizers": ["c"]}}
-    assert patch_service({"metadata": {"finalizers": ["a", "b"]}}, patch) == {"metadata": {"finalizers": ["b", "c", "a"]}}
+    assert patch_service({"metadata": {"finalizers": ["a", "b"]}}, patch) == {"metadata": {"finalizers": ["c", "a", "b"]}}
 
 
 @pytest.mark.parametrize(

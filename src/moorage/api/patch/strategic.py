@@ -86,14 +86,13 @@ def _merge_field(merged: Tree, key: str, value: Any, field: Field | None) -> Non
 
 def _merge_list(before: list[Any], patch: list[Any], strategy: Strategy, type_: type[ApiType] | None) -> list[Any]:
     if not strategy.key:
-        return list(dict.fromkeys([*_plain(before), *_plain(patch)]))
+        return _ordered(list(dict.fromkeys([*_plain(before), *_plain(patch)])), _places(patch, ""), _places(before, ""), "")
     if any(_directive(item) == "replace" for item in patch):
         return [item for item in patch if _directive(item) is None]
     gone = {_key_of(item, strategy.key) for item in patch if _directive(item) == "delete"}
     merged = [item for item in before if _key_of(item, strategy.key) not in gone]
-    places: dict[Any, int] = {}
-    for place, item in enumerate(merged):
-        places.setdefault(item[strategy.key], place)
+    server = _places(merged, strategy.key)
+    places = dict(server)
     for item in patch:
         value = _key_of(item, strategy.key)
         match _directive(item):
@@ -106,42 +105,51 @@ def _merge_list(before: list[Any], patch: list[Any], strategy: Strategy, type_: 
                 merged[place] = apply_strategic_patch(merged[place], item, type_)
             case other:
                 raise bad_request(f"unknown patch type '{other}' in list item: {_text(item)}")
-    return merged
+    return _ordered(
+        merged, _places([each for each in patch if _directive(each) != "delete"], strategy.key), server, strategy.key
+    )
 
 
 def _order(merged: Tree, document: Tree, patch: Tree, name: str, order: Any, field: Field | None) -> None:
-    """Puts the list into the order the writer asked for; what only the server has keeps its place among its old neighbours."""
+    """Puts the list into the order the writer asked for."""
     if not isinstance(order, list):
         raise bad_request(f"invalid patch format of setElementOrder list: {name}")
     current = merged.get(name)
     if not isinstance(current, list) or field is None or field.strategy is None:
         return
     key = field.strategy.key
-    wanted = {_identity(each, key): i for i, each in enumerate(order)}
+    wanted = _places(order, key)
     named = [wanted.get(_identity(each, key), -1) for each in patch.get(name) or [] if _directive(each) is None]
     if -1 in named or named != sorted(named):
         raise bad_request(
             f"The order in patch list:\n{_text(patch.get(name))}\n doesn't match {ELEMENT_ORDER}{name} list:\n{_text(order)}\n"
         )
-    server = {_identity(each, key): i for i, each in enumerate(document.get(name) or [])}
-    ours = sorted((each for each in current if _identity(each, key) in wanted), key=lambda each: wanted[_identity(each, key)])
-    theirs = [each for each in current if _identity(each, key) not in wanted]
-    merged[name] = _interleaved(theirs, ours, [server.get(_identity(each, key)) for each in ours], server, key)
+    merged[name] = _ordered(current, wanted, _places(document.get(name) or [], key), key)
 
 
-def _interleaved(
-    theirs: list[Any], ours: list[Any], places: list[int | None], server: Mapping[Any, int], key: str
-) -> list[Any]:
-    """Both lists in their own order; an item of `ours` (at `places` on the server) goes first where it stood first there."""
+def _ordered(items: list[Any], wanted: Mapping[Any, int], server: Mapping[Any, int], key: str) -> list[Any]:
+    """The items of the writer in the writer's order, and between them those that only the server has.
+
+    One of the server's goes before the writer's next where both were on the server in that order; what is new there goes first.
+    """
+    ours = sorted((each for each in items if _identity(each, key) in wanted), key=lambda each: wanted[_identity(each, key)])
     result: list[Any] = []
     taken = 0
-    for item in theirs:
-        left = server.get(_identity(item, key), len(server))
-        while taken < len(ours) and (place := places[taken]) is not None and place < left:
+    for item in (each for each in items if _identity(each, key) not in wanted):
+        place = server.get(_identity(item, key), -1)
+        while taken < len(ours) and server.get(_identity(ours[taken], key), -1) < place:
             result.append(ours[taken])
             taken += 1
         result.append(item)
     return result + ours[taken:]
+
+
+def _places(items: list[Any], key: str) -> dict[Any, int]:
+    """Where each item is; of several with the same key, the first."""
+    places: dict[Any, int] = {}
+    for place, item in enumerate(items):
+        places.setdefault(_identity(item, key), place)
+    return places
 
 
 def _identity(item: Any, key: str) -> Any:
