@@ -74,11 +74,6 @@ def test_a_long_body(kubectl: Kubectl, tmp_path: Path) -> None:
     assert kubectl.ok("get", "svc", "-o", "name") == ""
 
 
-def test_server_side_apply_says_that_it_is_missing(kubectl: Kubectl) -> None:
-    complaint = kubectl.fails("apply", "--server-side", "-f", "-", given=SERVICE)
-    assert "server-side apply is not implemented" in complaint
-
-
 def test_a_wrong_token(kubectl: Kubectl, server: Server, tmp_path: Path) -> None:
     tree = yaml.safe_load(server.kubeconfig.read_text())
     tree["users"][0]["user"] = {"token": "wrong"}

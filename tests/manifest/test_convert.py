@@ -61,7 +61,8 @@ def test_free_form_fields_are_carried_unchanged() -> None:
         ({"spec": {"foo": 1, "ports": [{"port": 1}, {"prot": 2}]}, "bar": {}}, ("spec.foo", "spec.ports[1].prot", "bar")),
         ({"spec": {"sessionAffinityConfig": {"clientIP": {"timeout": 3}}}}, ("spec.sessionAffinityConfig.clientIP.timeout",)),
         ({"metadata": {"selfLink": "/x", "clusterName": "y"}}, ("metadata.clusterName",)),
-        ({"metadata": {"labels": {"any": "key"}, "managedFields": [{"any": 1}]}}, ()),
+        ({"metadata": {"labels": {"any": "key"}, "managedFields": [{"any": 1}]}}, ("metadata.managedFields[0].any",)),
+        ({"metadata": {"managedFields": [{"fieldsV1": {"f:any": {}}}]}}, ()),
     ],
 )
 def test_unknown_fields_are_named(tree: dict[str, Any], paths: tuple[str, ...]) -> None:

@@ -80,10 +80,18 @@ class EventForms:
         written = _Written(options)
 
         def changed(tree: Tree) -> Tree:
-            return written.stored(change(to_tree(encode(from_core(msgspec.convert(tree, Event))))))
+            return written.stored(change(to_tree(encode(from_core(_event(tree))))))
 
         with _InOurWords():
             return written.outcome(await self._stored.patch(EVENTS, key, changed, written.options, subresource))
+
+    async def apply(self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "") -> Outcome:
+        if kind is not EVENTS_V1:
+            return await self._stored.apply(kind, key, tree, options, subresource)
+        written = _Written(options)
+        stored = written.stored(tree)
+        with _InOurWords():
+            return written.outcome(await self._stored.apply(EVENTS, key, stored, written.options, subresource))
 
     async def delete(self, kind: Kind, key: Key, options: DeleteOptions) -> Outcome:
         if kind is not EVENTS_V1:
@@ -167,6 +175,12 @@ def _shown(record: Record) -> Record:
     event = load(EVENTS, record.body)
     assert isinstance(event, Event)
     return msgspec.structs.replace(record, body=encode(from_core(event)))
+
+
+def _event(tree: Tree) -> Event:
+    event = decode(EVENTS, tree).obj
+    assert isinstance(event, Event)
+    return event
 
 
 def _stored_fields(fields: Selector) -> Selector:

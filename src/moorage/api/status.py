@@ -57,9 +57,9 @@ def not_acceptable(offered: tuple[str, ...]) -> ApiError:
     return ApiError(406, "NotAcceptable", f"only the following media types are accepted: {', '.join(offered)}")
 
 
-def unsupported_media_type(accepted: tuple[str, ...], note: str = "") -> ApiError:
+def unsupported_media_type(accepted: tuple[str, ...]) -> ApiError:
     words = "the body of the request was in an unknown format - accepted media types include: "
-    return ApiError(415, "UnsupportedMediaType", f"{words}{', '.join(accepted)}{note}")
+    return ApiError(415, "UnsupportedMediaType", f"{words}{', '.join(accepted)}")
 
 
 def internal(message: str) -> ApiError:

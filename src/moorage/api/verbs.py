@@ -14,6 +14,7 @@ from moorage.api.forms import Form, choose
 from moorage.api.list_options import is_watch, list_options
 from moorage.api.options import delete_options, number, write_options
 from moorage.api.pages import check_not_future, list_page
+from moorage.api.patch.apply import APPLY_PATCH, read_configuration
 from moorage.api.patch.json_patch import apply_json_patch, parse_json_patch
 from moorage.api.patch.merge_patch import apply_merge_patch
 from moorage.api.patch.strategic import apply_strategic_patch
@@ -32,7 +33,6 @@ from moorage.model.wire import Tree
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
 
 _RETURNED_WHEN_DELETED = (PODS, SERVICES)
 """Kinds whose finished deletion is answered with the last state of the object; the others with a Status, as upstream does."""
@@ -79,7 +79,7 @@ class Verbs:
         return open_watch(self._resources, target, options, form, self._clock)
 
     async def _create(self, request: Request, target: Target) -> Answer:
-        options = write_options(request.query, "Create")
+        options = write_options(request.query, "Create", request.header(b"user-agent"))
         form = self._form(request, target.kind)
         body = await read_object(request, Binding if target.subresource == "binding" else target.kind.type)
         options = _with_duplicates(options, body)
@@ -91,7 +91,7 @@ class Verbs:
         return _written(form, outcome, 201)
 
     async def _update(self, request: Request, target: Target) -> Answer:
-        options = write_options(request.query, "Update")
+        options = write_options(request.query, "Update", request.header(b"user-agent"))
         form = self._form(request, target.kind)
         body = await read_object(request, target.kind.type)
         options = _with_duplicates(options, body)
@@ -99,8 +99,14 @@ class Verbs:
         return _written(form, outcome, 201 if outcome.created else 200)
 
     async def _patch(self, request: Request, target: Target) -> Answer:
-        options = write_options(request.query, "Patch")
+        applies = media_type(request) == APPLY_PATCH
+        options = write_options(request.query, "Patch", request.header(b"user-agent"), applies)
         form = self._form(request, target.kind)
+        if applies:
+            body = read_configuration(await request.read_body())
+            options = _with_duplicates(options, body)
+            outcome = await self._resources.apply(target.kind, target.key, body.tree, options, target.subresource)
+            return _written(form, outcome, 201 if outcome.created else 200)
         change, duplicates = await _read_patch(request, target.kind)
         options = msgspec.structs.replace(options, duplicate_fields=duplicates)
         outcome = await self._resources.patch(target.kind, target.key, change, options, target.subresource)
@@ -149,8 +155,7 @@ async def _read_patch(request: Request, kind: Kind) -> tuple[Callable[[Tree], Tr
     strategic = (STRATEGIC_PATCH,) if takes_strategic_patch(kind) else ()
     spoken = (JSON_PATCH, MERGE_PATCH, *strategic)
     if type_ not in spoken:
-        note = "; server-side apply is not implemented: use client-side apply" if type_ == APPLY_PATCH else ""
-        raise unsupported_media_type(spoken, note)
+        raise unsupported_media_type((*spoken, APPLY_PATCH))
     data = await request.read_body()
     if type_ == JSON_PATCH:
         return partial(apply_json_patch, operations=parse_json_patch(data)), ()

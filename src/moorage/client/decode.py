@@ -147,7 +147,7 @@ def _lenient(body: bytes | msgspec.Raw, type_: Any) -> Any:
     """Decodes what has nulls where the type has none. Raises HostError with the path of what does not fit."""
     try:
         if type_ in BY_TYPE:
-            return msgspec.convert(without_nulls(msgspec.json.decode(body)), type_)
+            return msgspec.json.decode(msgspec.json.encode(without_nulls(msgspec.json.decode(body))), type=type_)
         return msgspec.json.decode(body, type=type_)
     except msgspec.DecodeError as error:
         name = BY_TYPE[type_].kind if type_ in BY_TYPE else "list or watch event"
@@ -155,7 +155,11 @@ def _lenient(body: bytes | msgspec.Raw, type_: Any) -> Any:
 
 
 def _named(obj: O) -> O:
-    """Items of a list carry neither kind nor apiVersion: they get those of their type."""
+    """Items of a list carry neither kind nor apiVersion: they get those of their type. Owners of fields are not kept: nobody
+    here asks for them, and their raw JSON would hold the whole body in memory.
+    """
+    if obj.metadata.managed_fields is not None:
+        obj = replace(obj, metadata=replace(obj.metadata, managed_fields=None))
     if obj.kind:
         return obj
     kind = BY_TYPE[type(obj)]

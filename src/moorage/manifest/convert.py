@@ -47,11 +47,27 @@ class _Schema(msgspec.Struct):
 def decode(kind: Kind, tree: Tree) -> Decoded:
     """Raises ApiError 400 where the tree is of another kind or version, or a field has the wrong JSON type."""
     _check_kind(kind, tree)
+    tree = _with_raw_fields(tree)
     try:
         msgspec.convert(tree, _strict(kind.type))
         return Decoded(msgspec.convert(tree, kind.type))
     except (msgspec.ValidationError, RecursionError):
         return _decode_slowly(kind, tree)
+
+
+def _with_raw_fields(tree: Tree) -> Tree:
+    """The tree with the sets of `metadata.managedFields` as raw JSON, which is how they are kept."""
+    metadata = tree.get("metadata")
+    entries = metadata.get("managedFields") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(entries, list):
+        return tree
+    raw = [
+        {**each, "fieldsV1": msgspec.Raw(_encoder.encode(each["fieldsV1"]))}
+        if isinstance(each, dict) and each.get("fieldsV1") is not None
+        else each
+        for each in entries
+    ]
+    return {**tree, "metadata": {**metadata, "managedFields": raw}}
 
 
 def _decode_slowly(kind: Kind, tree: Tree) -> Decoded:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import msgspec
 
 from moorage.model.wire import ApiType
 
@@ -27,8 +29,23 @@ class OwnerReference(ApiType, frozen=True):
     block_owner_deletion: bool | None = None
 
 
+class ManagedFieldsEntry(ApiType, frozen=True):
+    """Who owns which fields. `fields_v1` is JSON as it is written; `registry.managed` knows its form."""
+
+    manager: str = ""
+    operation: str = ""
+    api_version: str = ""
+    time: str | None = None
+    fields_type: str = ""
+    fields_v1: msgspec.Raw = msgspec.Raw()
+    subresource: str = ""
+
+
 class ObjectMeta(ApiType, frozen=True):
-    """`metadata`. Times are RFC 3339 in UTC with second precision, as `metav1.Time` is written."""
+    """`metadata`. Times are RFC 3339 in UTC with second precision, as `metav1.Time` is written.
+
+    `managed_fields` None: nothing is said of owners; empty: they are to be forgotten.
+    """
 
     name: str = ""
     generate_name: str = ""
@@ -43,7 +60,7 @@ class ObjectMeta(ApiType, frozen=True):
     annotations: dict[str, str] = {}
     owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
-    managed_fields: tuple[dict[str, Any], ...] = ()
+    managed_fields: tuple[ManagedFieldsEntry, ...] | None = None
 
     @property
     def key(self) -> Key:

@@ -132,12 +132,14 @@ class WriteOptions(msgspec.Struct, frozen=True):
     """`field_validation` is Strict, Warn or Ignore (KEP-2885); `manager` names the writer (fieldManager).
 
     `duplicate_fields` are paths that the body gives twice (`manifest.body` finds them); they count as unknown fields do.
+    `force` lets an apply take fields that others own (KEP-555).
     """
 
     dry_run: bool = False
     field_validation: str = "Warn"
     manager: str = ""
     duplicate_fields: tuple[str, ...] = ()
+    force: bool = False
 
 
 class DeleteOptions(msgspec.Struct, frozen=True):
@@ -191,6 +193,10 @@ class Resources(Protocol):
         self, kind: Kind, key: Key, change: Callable[[Tree], Tree], options: WriteOptions, subresource: str = ""
     ) -> Outcome:
         """`change` maps the current object to the wanted one; it runs inside the transaction, so no update is lost."""
+        ...
+
+    async def apply(self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "") -> Outcome:
+        """Server-side apply: `tree` is the configuration of `options.manager`. Creates what does not exist."""
         ...
 
     async def delete(self, kind: Kind, key: Key, options: DeleteOptions) -> Outcome: ...

@@ -44,7 +44,6 @@ def completed(meta: ObjectMeta, now: float, random: Random) -> ObjectMeta:
         deletion_timestamp=None,
         deletion_grace_period_seconds=None,
         generation=0,
-        managed_fields=(),
     )
 
 
@@ -64,7 +63,6 @@ def carried(before: ObjectMeta, after: ObjectMeta) -> ObjectMeta:
             else after.deletion_grace_period_seconds
         ),
         generation=before.generation,
-        managed_fields=(),
     )
 
 

@@ -22,12 +22,15 @@ class NamespaceStrategy(Strategy[Namespace]):
     name_format = staticmethod(dns_label)
     fields = ("status.phase",)
 
+    def default(self, obj: Namespace) -> Namespace:
+        return _labelled(obj)
+
     def prepare_create(self, obj: Namespace) -> Namespace:
         status = NamespaceStatus(phase="Active")
-        return msgspec.structs.replace(_labelled(obj), spec=NamespaceSpec(finalizers=("kubernetes",)), status=status)
+        return msgspec.structs.replace(obj, spec=NamespaceSpec(finalizers=("kubernetes",)), status=status)
 
     def prepare_update(self, before: Namespace, after: Namespace) -> Namespace:
-        return msgspec.structs.replace(_labelled(after), spec=before.spec, status=before.status)
+        return msgspec.structs.replace(after, spec=before.spec, status=before.status)
 
     def selectable(self, obj: Namespace) -> Mapping[str, str]:
         return {"status.phase": obj.status.phase}

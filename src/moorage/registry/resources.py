@@ -13,6 +13,7 @@ import msgspec
 
 from moorage.manifest.convert import Decoded, decode, encode, load, to_tree
 from moorage.manifest.fields import field_warnings
+from moorage.model.clock import timestamp
 from moorage.model.errors import bad_request, unprocessable
 from moorage.model.kinds import BY_RESOURCE, NAMESPACES, Kind
 from moorage.model.meta import Key, Object, ObjectMeta
@@ -21,6 +22,9 @@ from moorage.model.selectors import EVERYTHING, Selector
 from moorage.model.wire import Tree
 from moorage.registry import deletion, metadata
 from moorage.registry.binding import bind, read_binding
+from moorage.registry.configuration import applied, read_configuration
+from moorage.registry.managed.entries import APPLY, Write
+from moorage.registry.managed.ownership import owned
 from moorage.registry.refusals import (
     check_name,
     check_namespace,
@@ -93,7 +97,7 @@ class Registry:
             return await self._run(lambda work: bind(work, Key(namespace, name), binding), options.dry_run)
         decoded = decode(kind, tree)
         warnings = self._warnings(kind, decoded, options)
-        obj = self._new(kind, namespace, decoded.obj)
+        obj = self._new(kind, namespace, decoded.obj, options.manager)
         named = bool(decoded.obj.metadata.name)
         return await self._run(lambda work: _warned(work.create(kind, obj, named), warnings), options.dry_run)
 
@@ -107,12 +111,12 @@ class Registry:
         def step(work: Transaction) -> Outcome:
             record = work.view.get(kind.resource, key)
             if record is not None:
-                return _warned(work.update(kind, record, decoded.obj, subresource), warnings)
+                return _warned(work.update(kind, record, decoded.obj, subresource, options.manager), warnings)
             if subresource or not self._strategies[kind.resource].create_on_update:
                 raise missing(kind, key)
             absent = ObjectMeta(name=key.name)
             check_preconditions(kind, absent, decoded.obj.metadata.uid, "")
-            return _warned(work.create(kind, self._new(kind, key.namespace, decoded.obj)), warnings)
+            return _warned(work.create(kind, self._new(kind, key.namespace, decoded.obj, options.manager)), warnings)
 
         return await self._run(step, options.dry_run)
 
@@ -128,7 +132,24 @@ class Registry:
             decoded: Decoded = decode(kind, change(to_tree(record.body)))
             check_patched(key, decoded.obj)
             warnings = self._warnings(kind, decoded, options, subresource)
-            return _warned(work.update(kind, record, decoded.obj, subresource), warnings)
+            return _warned(work.update(kind, record, decoded.obj, subresource, options.manager), warnings)
+
+        return await self._run(step, options.dry_run)
+
+    async def apply(self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "") -> Outcome:
+        check_subresource(kind, subresource)
+        repeated = read_configuration(kind, key, tree, options)
+
+        def step(work: Transaction) -> Outcome:
+            record = work.view.get(kind.resource, key)
+            if record is None and subresource:
+                raise missing(kind, key)
+            write = Write(options.manager, kind.api_version, timestamp(work.now), subresource, APPLY)
+            obj = applied(kind, key, record, tree, write, options.force)
+            about = () if subresource else self._strategies[kind.resource].warnings(obj)
+            if record is not None:
+                return _warned(work.update(kind, record, obj, subresource), repeated + about)
+            return _warned(work.create(kind, self._new(kind, key.namespace, obj)), repeated + about)
 
         return await self._run(step, options.dry_run)
 
@@ -145,8 +166,11 @@ class Registry:
         """Writes the IPAddress of every ClusterIP that has none: for a database from before there were any."""
         await self._store.transact(lambda view: self._work(view).record_addresses())
 
-    def _new(self, kind: Kind, namespace: str, obj: Object) -> Object:
-        """A body of a create, completed and found valid. Raises ApiError 400, 404 (namespace) or 422."""
+    def _new(self, kind: Kind, namespace: str, obj: Object, manager: str | None = None) -> Object:
+        """A body of a create, completed and found valid; what it sets belongs to `manager`, or to whom it names itself.
+
+        Raises ApiError 400, 404 (namespace) or 422.
+        """
         check_namespace(kind, namespace, obj)
         if obj.metadata.resource_version:
             raise bad_request("resourceVersion should not be set on objects to be created")
@@ -156,7 +180,10 @@ class Registry:
             meta, namespace=namespace if kind.namespaced else "", generation=1 if strategy.counts_generations else 0
         )
         obj = msgspec.structs.replace(obj, api_version=kind.api_version, kind=kind.kind, metadata=meta)
-        obj = strategy.prepare_create(strategy.default(obj))
+        obj = strategy.default(obj)
+        if manager is not None:
+            obj = owned(kind, None, obj, Write(manager, kind.api_version, timestamp(self._clock())))
+        obj = strategy.prepare_create(obj)
         errors = [*metadata.validate(obj.metadata, strategy.name_format), *strategy.validate(obj)]
         if errors:
             self._check_place(kind, namespace)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from moorage.manifest.convert import encode, load
+from moorage.model.clock import timestamp
 from moorage.model.cluster import Namespace
 from moorage.model.errors import FieldError, already_exists, conflict, unprocessable
 from moorage.model.kinds import IP_ADDRESSES, NAMESPACES, SERVICE_CIDRS, SERVICES, STORED, Kind
@@ -18,6 +19,8 @@ from moorage.model.meta import Key, Object
 from moorage.model.ports import Outcome, Record, StoreView
 from moorage.registry import metadata
 from moorage.registry.ip_addresses import record_of
+from moorage.registry.managed.entries import Write
+from moorage.registry.managed.ownership import owned, settled
 from moorage.registry.refusals import MODIFIED, check_preconditions, missing, not_allowed
 from moorage.registry.service_allocation import CLUSTER_IPS
 from moorage.registry.service_cidrs import judged
@@ -50,13 +53,18 @@ class Transaction:
             raise unprocessable(kind.kind, kind.group, obj.metadata.name, errors)
         return Outcome(self.put(kind, self._allocated(kind, None, obj)), created=True)
 
-    def update(self, kind: Kind, record: Record, after: Object, subresource: str) -> Outcome:
-        """Replaces an object, or its status. Nothing is written where nothing differs."""
+    def update(self, kind: Kind, record: Record, after: Object, subresource: str, manager: str | None = None) -> Outcome:
+        """Replaces an object, or its status. Nothing is written where nothing differs.
+
+        What changes belongs to `manager` afterwards; with None the owners of fields are those that `after` names.
+        """
         strategy = self.strategies[kind.resource]
         before = load(kind, record.body)
         _check_version(kind, strategy, before, after)
         meta = metadata.carried(before.metadata, after.metadata)
         after = strategy.default(msgspec.structs.replace(after, api_version=kind.api_version, kind=kind.kind, metadata=meta))
+        if manager is not None:
+            after = owned(kind, before, after, Write(manager, kind.api_version, timestamp(self.now), subresource))
         if subresource == "status":
             after = strategy.prepare_status(before, after)
             errors = strategy.validate_status(before, after)
@@ -67,6 +75,7 @@ class Transaction:
         after = self._allocated(kind, before, after)
         if strategy.counts_generations and not strategy.wants_same(before, after):
             after = _with_metadata(after, generation=before.metadata.generation + 1)
+        after = settled(before, after)
         if after == before:
             return Outcome(record)
         if self._is_over(kind, after):
