@@ -4,67 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import resource
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from moorage.api.app import App
-from moorage.api.auth_certificate_io import certificate_of
-from moorage.api.auth_gate import CERTIFICATE
-from moorage.api.auth_requests import Certificate
-
-MAX_HEAD_BYTES = 64 * 1024
-"""The longest request line and headers together that are read; a longer head is answered with 400 and closed."""
+from moorage.api.connection_io import BoundedProtocol, Bounds
 
 GRACE_SECONDS = 2
 """How long requests in progress may take after the end was asked for."""
 
+DEFAULTS = Bounds()
 
-KEEP_ALIVE_SECONDS = 120
-"""How long an idle connection is kept: longer than Go's clients keep theirs (90 s), so that they are the ones who close it."""
+_LOOK_SECONDS = 1.0
+"""How often late connections are looked for, at least."""
 
-
-class _HeadTooLong(Exception):
-    pass
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 with a bound on the head of a request, which its parser does not have, and with the certificate of
-    the client in the scope of each request.
-    """
-
-    _head = 0
-    _certificate: Certificate | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        tls = transport.get_extra_info("ssl_object")
-        peer = tls.getpeercert() if tls is not None else None
-        if peer:
-            self._certificate = certificate_of(peer, tls.getpeercert(True))
-
-    def on_message_begin(self) -> None:
-        self._head = 0
-        super().on_message_begin()
-        if self._certificate is not None:
-            self.scope[CERTIFICATE] = self._certificate  # type: ignore[literal-required]
-
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
-
-    def _count(self, length: int) -> None:
-        self._head += length
-        if self._head > MAX_HEAD_BYTES:
-            raise _HeadTooLong
+_OTHER_FILES = 256
+"""Open files that are no connections."""
 
 
 class _Server(uvicorn.Server):
@@ -76,7 +38,12 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: App, sockets: Sequence[socket.socket], certfile: Path, keyfile: Path, client_ca: Path | None = None
+    app: App,
+    sockets: Sequence[socket.socket],
+    certfile: Path,
+    keyfile: Path,
+    client_ca: Path | None = None,
+    bounds: Bounds = DEFAULTS,
 ) -> None:
     """Serves until cancelled, then ends watches, lets requests in progress finish, and closes the sockets.
 
@@ -84,7 +51,7 @@ async def serve(
     """
     config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=partial(BoundedProtocol, bounds=bounds),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -95,12 +62,15 @@ async def serve(
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        proxy_headers=False,
+        timeout_keep_alive=math.ceil(bounds.idle),
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=1024,
     )
+    _allow_files(bounds.connections + _OTHER_FILES)
     server = _Server(config)
     serving = asyncio.create_task(server.serve(list(sockets)), name="https")
+    looking = asyncio.create_task(_end_late(server, min(_LOOK_SECONDS, bounds.shortest)), name="late connections")
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
@@ -108,3 +78,23 @@ async def serve(
         server.should_exit = True
         await serving
         raise
+    finally:
+        looking.cancel()
+
+
+async def _end_late(server: uvicorn.Server, period: float) -> None:
+    """Ends connections that keep the server waiting."""
+    clock = asyncio.get_running_loop().time
+    while True:
+        await asyncio.sleep(period)
+        now = clock()
+        for each in list(server.server_state.connections):
+            if isinstance(each, BoundedProtocol) and each.is_late(now):
+                each.transport.abort()
+
+
+def _allow_files(wanted: int) -> None:
+    """Raises the number of files that this process may open, as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
