@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from moorage.api.discovery import documents
+from moorage.api.review_types import REVIEWS
 from moorage.model.kinds import KINDS
 
 V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -18,11 +19,12 @@ def read(path: str, accept: str = "") -> Any:
     return msgspec.json.decode(b"".join(documents()[path](accept).body))
 
 
-GROUPS = list(dict.fromkeys(kind.group for kind in KINDS if kind.group))
+SERVED = (*KINDS, *REVIEWS)
+GROUPS = list(dict.fromkeys(kind.group for kind in SERVED if kind.group))
 
 
 def test_paths() -> None:
-    below = {f"/apis/{kind.api_version}" for kind in KINDS if kind.group}
+    below = {f"/apis/{kind.api_version}" for kind in SERVED if kind.group}
     assert set(documents()) == {"/version", "/api", "/api/v1", "/apis", *(f"/apis/{each}" for each in GROUPS), *below}
 
 
@@ -66,6 +68,16 @@ def test_resources() -> None:
     }
     assert (found["pods/binding"]["kind"], found["pods/binding"]["verbs"]) == ("Binding", ["create"])
     assert read("/apis/discovery.k8s.io/v1")["groupVersion"] == "discovery.k8s.io/v1"
+
+
+def test_reviews_can_only_be_created() -> None:
+    found = read("/apis/authorization.k8s.io/v1")["resources"]
+    assert {each["name"]: (each["verbs"], each["namespaced"]) for each in found} == {
+        "localsubjectaccessreviews": (["create"], True),
+        "selfsubjectaccessreviews": (["create"], False),
+        "selfsubjectrulesreviews": (["create"], False),
+        "subjectaccessreviews": (["create"], False),
+    }
 
 
 def test_aggregated() -> None:

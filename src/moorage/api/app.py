@@ -17,6 +17,7 @@ from moorage.api import discovery, openapi, routes
 from moorage.api.auth import Authenticator
 from moorage.api.auth_asks import Ask, ask_of
 from moorage.api.auth_gate import Gate
+from moorage.api.auth_reviews import Reviews, find_review
 from moorage.api.auth_rules import Authorizer, RoleAuthorizer
 from moorage.api.exchange import Request, Response, Stream, json_document
 from moorage.api.exchange_io import ClientGone, Message, Receive, Send, request, send_response, send_stream
@@ -56,6 +57,7 @@ class App:
         self._metrics = Metrics(lambda: resources.revision)
         self._health = Health(checks, self._stopping.is_set)
         self._gate = Gate(authenticator, authorizer, clock)
+        self._reviews = Reviews(self._gate, clock)
         self._documents = discovery.documents()
 
     def stop(self) -> None:
@@ -90,6 +92,9 @@ class App:
         user = self._gate.enter(asked, scope)
         target = routes.find(asked.path)
         if target is None:
+            review = find_review(asked.path)
+            if review is not None:
+                return await self._reviews.answer(asked, user, review)
             self._gate.check(user, Ask(asked.method.lower(), path=asked.path))
             return self._document(asked)
         verb = routes.verb(asked.method, target)

@@ -29,7 +29,7 @@ class Gate:
     def enter(self, asked: Request, scope: MutableMapping[str, Any]) -> User:
         """The user that a request acts for. Raises ApiError 400, 401, 403."""
         user = identify(asked.header(b"authorization"), scope.get(CERTIFICATE), self.authenticator, self._clock())
-        return acting(user, scope["headers"], self.authorizer)
+        return acting(user, scope["headers"], self.authorizer.allows)
 
     def check(self, user: User, ask: Ask) -> None:
         """Raises ApiError 403."""

@@ -8,13 +8,12 @@ Source: apiserver `pkg/authentication/request/x509`, `.../bearertoken`, `pkg/end
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from moorage.api.auth import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, Authenticator, User
 from moorage.api.auth_asks import Ask, forbidden
-from moorage.api.auth_rules import Authorizer
 from moorage.api.status import unauthorized
 from moorage.model.errors import bad_request
 
@@ -60,7 +59,7 @@ def _authenticated(user: User) -> User:
     return msgspec.structs.replace(user, groups=(*user.groups, AUTHENTICATED))
 
 
-def acting(user: User, headers: Iterable[tuple[bytes, bytes]], authorizer: Authorizer) -> User:
+def acting(user: User, headers: Iterable[tuple[bytes, bytes]], allows: Callable[[User, Ask], bool]) -> User:
     """The user that `Impersonate-*` headers name (`kubectl --as`), or the same where there are none.
 
     Raises ApiError 400 where they make no sense, 403 where the user may not act as that one.
@@ -74,7 +73,7 @@ def acting(user: User, headers: Iterable[tuple[bytes, bytes]], authorizer: Autho
     if not name:
         raise bad_request("Impersonate-Group, -Uid or -Extra is given without Impersonate-User")
     for ask in _asks(name, groups, uid, extra):
-        if not authorizer.allows(user, ask):
+        if not allows(user, ask):
             raise forbidden(user, ask)
     return User(name, _groups(name, groups), uid, extra)
 

@@ -19,7 +19,7 @@ ANY = "*"
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`*` stands for every verb, resource or path; a path may end in `/*`. `but` are resources that `*` leaves out."""
+    """`*` stands for every verb, resource or path; a path may end in `/*`. `but` are plurals that `*` leaves out."""
 
     verbs: frozenset[str]
     resources: frozenset[str] = frozenset()
@@ -32,15 +32,13 @@ class Rule(msgspec.Struct, frozen=True):
             return False
         if not ask.resource:
             return ask.path in self.paths or any(_is_below(ask.path, each) for each in self.paths)
-        if ask.full not in self.resources and not self._is_rest(ask):
-            return False
-        return self.where(user, ask, node_of)
+        return self._is_about(ask) and self.where(user, ask, node_of)
 
-    def _is_rest(self, ask: Ask) -> bool:
-        """Whether `*` covers it. Whoever asks about `*` itself asks about what is left out, too."""
-        if ANY not in self.resources:
-            return False
-        return not self.but or (ask.resource != ANY and ask.full.partition("/")[0] not in self.but)
+    def _is_about(self, ask: Ask) -> bool:
+        """Whoever asks about `*` asks about what it leaves out, too."""
+        if ANY in self.resources:
+            return not self.but or (ask.resource != ANY and ask.resource not in self.but)
+        return ask.full in self.resources
 
 
 def _is_below(path: str, pattern: str) -> bool:

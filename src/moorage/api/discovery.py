@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from moorage.api.exchange import JSON, Response, json_document
 from moorage.api.forms import parse_accept
+from moorage.api.review_types import REVIEWS
 from moorage.api.routes import verbs as verbs_of
 from moorage.model.kinds import KINDS, Kind
 from moorage.model.wire import Tree
@@ -27,9 +28,11 @@ VERSION: Mapping[str, str] = {
 _SUBRESOURCE_VERBS: Mapping[str, tuple[str, ...]] = {"status": ("get", "patch", "update"), "binding": ("create",)}
 _SUBRESOURCE_KINDS = {"binding": "Binding"}
 
+_SERVED = (*KINDS, *REVIEWS)
+
 _GROUPS: Mapping[str, tuple[str, ...]] = {
-    group: tuple(sorted({kind.version for kind in KINDS if kind.group == group}, reverse=True))
-    for group in dict.fromkeys(kind.group for kind in KINDS)
+    group: tuple(sorted({kind.version for kind in _SERVED if kind.group == group}, reverse=True))
+    for group in dict.fromkeys(kind.group for kind in _SERVED)
 }
 """Group -> its versions, the preferred one first; the core group is an empty name. Here `v1beta2` is younger than `v1beta1`."""
 
@@ -90,11 +93,11 @@ def _resource_list(group: str, version: str) -> Tree:
 
 
 def _verbs(kind: Kind) -> tuple[str, ...]:
-    return tuple(sorted(verb.value for verb in verbs_of(kind)))
+    return ("create",) if kind in REVIEWS else tuple(sorted(verb.value for verb in verbs_of(kind)))
 
 
 def _kinds(group: str, version: str) -> list[Kind]:
-    return sorted((kind for kind in KINDS if (kind.group, kind.version) == (group, version)), key=lambda kind: kind.plural)
+    return sorted((kind for kind in _SERVED if (kind.group, kind.version) == (group, version)), key=lambda kind: kind.plural)
 
 
 def _resource(kind: Kind, name: str, kind_name: str, verbs: tuple[str, ...]) -> Tree:

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from moorage.api import review_types as reviews
 from moorage.api.shapes import Field, shape, without_none
 from moorage.model.clock import timestamp
 from moorage.model.cluster import Namespace, NamespaceSpec
@@ -66,6 +67,29 @@ NUMBERS: Mapping[type[ApiType], Mapping[int, str]] = {
     ServicePort: {1: "name", 2: "protocol", 3: "port", 4: "targetPort", 5: "nodePort", 6: "appProtocol"},
     SessionAffinityConfig: {1: "clientIP"},
     ClientIPConfig: {1: "timeoutSeconds"},
+    reviews.SelfSubjectAccessReview: {1: "metadata", 2: "spec"},
+    reviews.SelfSubjectAccessReviewSpec: {1: "resourceAttributes", 2: "nonResourceAttributes"},
+    reviews.SubjectAccessReview: {1: "metadata", 2: "spec"},
+    reviews.LocalSubjectAccessReview: {1: "metadata", 2: "spec"},
+    reviews.SubjectAccessReviewSpec: {1: "resourceAttributes", 2: "nonResourceAttributes", 3: "user", 4: "groups", 6: "uid"},
+    reviews.ResourceAttributes: {
+        1: "namespace",
+        2: "verb",
+        3: "group",
+        4: "version",
+        5: "resource",
+        6: "subresource",
+        7: "name",
+        8: "fieldSelector",
+    },
+    reviews.FieldSelectorAttributes: {1: "rawSelector", 2: "requirements"},
+    reviews.FieldSelectorRequirement: {1: "key", 2: "operator", 3: "values"},
+    reviews.NonResourceAttributes: {1: "path", 2: "verb"},
+    reviews.SelfSubjectRulesReview: {1: "metadata", 2: "spec"},
+    reviews.SelfSubjectRulesReviewSpec: {1: "namespace"},
+    reviews.SelfSubjectReview: {1: "metadata"},
+    reviews.TokenReview: {1: "metadata", 2: "spec"},
+    reviews.TokenReviewSpec: {1: "token", 2: "audiences"},
 }
 
 _TIMES = frozenset({"creationTimestamp", "deletionTimestamp"})

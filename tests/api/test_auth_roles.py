@@ -1,0 +1,177 @@
+"""The table of roles, row by row: who, verb, resource, `namespace/name` or `?selector`, and whether it is allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from moorage.api.auth import ADMINS, ANONYMOUS, AUTHENTICATED, CONTROLLERS, NODES, READERS, User
+from moorage.api.auth_asks import Ask
+from moorage.api.auth_requests import service_account_groups
+from moorage.api.auth_roles import ROLES
+from moorage.api.auth_rules import RoleAuthorizer
+from moorage.model.meta import Key
+
+USERS = {
+    "admin": User("admin", (ADMINS, AUTHENTICATED)),
+    "reader": User("reader", (READERS, AUTHENTICATED)),
+    "controller": User("moorage:controller", (CONTROLLERS, AUTHENTICATED)),
+    "node-1": User("system:node:node-1", (NODES, AUTHENTICATED)),
+    "nodeless": User("node-1", (NODES, AUTHENTICATED)),
+    "account": User("system:serviceaccount:default:web", (*service_account_groups("default"), AUTHENTICATED)),
+    "stranger": User("stranger", (AUTHENTICATED,)),
+    "anonymous": ANONYMOUS,
+}
+
+PODS = {Key("default", "here"): "node-1", Key("default", "there"): "node-2", Key("default", "waiting"): ""}
+
+SLICES, LEASES = "endpointslices.discovery.k8s.io", "leases.coordination.k8s.io"
+
+
+def ask(words: str) -> Ask:
+    """`VERB RESOURCE[.GROUP][/SUBRESOURCE] [[NAMESPACE/]NAME] [?SELECTOR]`, or `VERB /PATH`."""
+    verb, what, *rest = words.split()
+    if what.startswith("/"):
+        return Ask(verb, path=what)
+    resource, _, subresource = what.partition("/")
+    plural, _, group = resource.partition(".")
+    fields = next((each[1:] for each in rest if each.startswith("?")), "")
+    namespace, _, name = next((each for each in rest if not each.startswith("?")), "").rpartition("/")
+    return Ask(verb, plural, group, subresource, namespace, name, fields)
+
+
+def allows(who: str, words: str) -> bool:
+    return RoleAuthorizer(PODS.get).allows(USERS[who], ask(words))
+
+
+@pytest.mark.parametrize(
+    ("who", "allowed"),
+    [
+        ("admin", "delete nodes x"),
+        ("admin", "impersonate users x"),
+        ("admin", "get secrets default/x"),
+        ("admin", "put /anything"),
+        ("admin", "* *"),
+        ("reader", "get services default/web"),
+        ("reader", "list pods"),
+        ("reader", f"watch {LEASES}"),
+        ("reader", "get configmaps default/x"),
+        ("reader", "get pods/status default/x"),
+        ("reader", "get /metrics"),
+        ("reader", "get /apis/discovery.k8s.io/v1"),
+        ("account", "get /api/v1"),
+        ("account", "get /openapi/v3"),
+        ("account", "create selfsubjectaccessreviews.authorization.k8s.io"),
+        ("stranger", "create selfsubjectreviews.authentication.k8s.io"),
+        ("stranger", "create selfsubjectrulesreviews.authorization.k8s.io"),
+        ("anonymous", "get /healthz"),
+        ("anonymous", "get /livez"),
+        ("anonymous", "get /readyz"),
+        ("anonymous", "get /version"),
+        # the node agent
+        ("node-1", "watch services"),
+        ("node-1", f"list {SLICES}"),
+        ("node-1", "list nodes"),
+        ("node-1", "watch namespaces"),
+        ("node-1", f"create {SLICES} kube-system/"),
+        ("node-1", f"update {SLICES} kube-system/kube-dns-node-1"),
+        # its kubelet
+        ("node-1", "create nodes"),
+        ("node-1", "get nodes node-2"),
+        ("node-1", "patch nodes node-1"),
+        ("node-1", "patch nodes/status node-1"),
+        ("node-1", f"create {LEASES} kube-node-lease/"),
+        ("node-1", f"patch {LEASES} kube-node-lease/node-1"),
+        ("node-1", f"get {LEASES} kube-node-lease/node-1"),
+        ("node-1", "list pods ?spec.nodeName=node-1"),
+        ("node-1", "watch pods ?status.phase!=Failed,spec.nodeName==node-1"),
+        ("node-1", "get pods default/here"),
+        ("node-1", "patch pods/status default/here"),
+        ("node-1", "delete pods default/here"),
+        ("node-1", "patch pods/status default/gone"),
+        ("node-1", "create events default/"),
+        ("node-1", "patch events default/x"),
+        # the controllers
+        ("controller", "list services"),
+        ("controller", "watch ipaddresspools.metallb.io"),
+        ("controller", f"create {SLICES} default/"),
+        ("controller", f"delete {SLICES} default/web-x"),
+        ("controller", "patch services/status default/web"),
+        ("controller", "patch ipaddresspools.metallb.io/status moorage-system/default"),
+        ("controller", "patch nodes node-1"),
+        ("controller", "patch nodes/status node-1"),
+        ("controller", "patch pods/status default/here"),
+        ("controller", "create pods/binding default/waiting"),
+        ("controller", f"create {LEASES} kube-node-lease/"),
+        ("controller", f"patch {LEASES} kube-node-lease/moorage-node-controller"),
+        ("controller", "create events default/"),
+    ],
+)
+def test_what_is_allowed(who: str, allowed: str) -> None:
+    assert allows(who, allowed)
+
+
+@pytest.mark.parametrize(
+    ("who", "refused"),
+    [
+        ("reader", "get secrets default/x"),
+        ("reader", "list secrets"),
+        ("reader", "list *"),
+        ("reader", "delete services default/web"),
+        ("reader", "create serviceaccounts/token default/default"),
+        ("reader", "impersonate users admin"),
+        ("reader", "post /metrics"),
+        ("account", "get services default/web"),
+        ("account", "list pods default/"),
+        ("account", "get /metrics"),
+        ("stranger", "create subjectaccessreviews.authorization.k8s.io"),
+        ("stranger", "create tokenreviews.authentication.k8s.io"),
+        ("anonymous", "get /api"),
+        ("anonymous", "get /healthzz"),
+        ("anonymous", "list services"),
+        ("anonymous", "create selfsubjectreviews.authentication.k8s.io"),
+        # another node's
+        ("node-1", "update nodes node-2"),
+        ("node-1", "patch nodes/status node-2"),
+        ("node-1", f"patch {LEASES} kube-node-lease/node-2"),
+        ("node-1", f"get {LEASES} kube-node-lease/node-2"),
+        ("node-1", f"list {LEASES} kube-node-lease/"),
+        ("node-1", f"patch {LEASES} default/node-1"),
+        ("node-1", "get pods default/there"),
+        ("node-1", "patch pods/status default/there"),
+        ("node-1", "patch pods/status default/waiting"),
+        ("node-1", "delete pods default/there"),
+        ("node-1", "list pods"),
+        ("node-1", "list pods ?spec.nodeName=node-2"),
+        ("node-1", "list pods ?spec.nodeName!=node-1"),
+        ("node-1", "list pods ?spec.nodeName=node-10"),
+        ("node-1", f"update {SLICES} kube-system/kube-dns-node-2"),
+        ("node-1", f"update {SLICES} default/kube-dns-node-1"),
+        # nobody needs it there
+        ("node-1", f"patch {SLICES} kube-system/kube-dns-node-1"),
+        ("node-1", "delete nodes node-1"),
+        ("node-1", "deletecollection pods ?spec.nodeName=node-1"),
+        ("node-1", "patch pods default/here"),
+        ("node-1", "create pods default/"),
+        ("node-1", "create pods/binding default/waiting"),
+        ("node-1", "patch services/status default/web"),
+        ("node-1", "get secrets default/x"),
+        ("nodeless", "list services"),
+        ("nodeless", "create nodes"),
+        ("nodeless", "list pods ?spec.nodeName="),
+        ("controller", "delete services default/web"),
+        ("controller", "patch services default/web"),
+        ("controller", "create pods default/"),
+        ("controller", "get secrets default/x"),
+        ("controller", f"patch {LEASES} kube-node-lease/node-1"),
+        ("controller", "delete nodes node-1"),
+    ],
+)
+def test_what_is_refused(who: str, refused: str) -> None:
+    assert not allows(who, refused)
+
+
+def test_every_group_of_the_table_is_somebodys() -> None:
+    assert set(ROLES) == {group for user in USERS.values() for group in user.groups} - {
+        "system:serviceaccounts",
+        "system:serviceaccounts:default",
+    }
