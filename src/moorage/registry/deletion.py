@@ -15,6 +15,7 @@ from moorage.model.kinds import NAMESPACES, Kind
 from moorage.model.meta import Key, Object
 from moorage.model.ports import DeleteOptions, Outcome, Record
 from moorage.registry.namespaces import PERMANENT, TERMINATING
+from moorage.registry.propagation import finalizers
 from moorage.registry.refusals import check_preconditions, missing, not_allowed
 from moorage.registry.transaction import Transaction
 
@@ -28,10 +29,18 @@ def delete(transaction: Transaction, kind: Kind, key: Key, options: DeleteOption
     check_preconditions(kind, obj.metadata, options.uid, options.resource_version)
     if isinstance(obj, Namespace):
         return _delete_namespace(transaction, obj, record)
-    if obj.metadata.deletion_timestamp is not None:
-        return _hasten(transaction, kind, obj, record, options.grace_seconds)
+    meta = obj.metadata
+    obj = with_finalizers(obj, finalizers(kind, meta, options.propagation))
+    if meta.deletion_timestamp is not None:
+        return _again(transaction, kind, obj, record, options.grace_seconds)
     grace = transaction.strategies[kind.resource].grace_seconds(obj, options.grace_seconds)
     return _end(transaction, kind, obj, transaction.now + grace, grace)
+
+
+def with_finalizers(obj: Object, names: tuple[str, ...]) -> Object:
+    if names == obj.metadata.finalizers:
+        return obj
+    return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, finalizers=names))
 
 
 def _end(transaction: Transaction, kind: Kind, obj: Object, at: float, grace: int) -> Outcome:
@@ -53,13 +62,15 @@ def _marked(obj: Object, at: float, grace: int) -> Object:
     return msgspec.structs.replace(obj, metadata=meta)
 
 
-def _hasten(transaction: Transaction, kind: Kind, obj: Object, record: Record, asked: int | None) -> Outcome:
-    """A later delete may only shorten the grace; anything else changes nothing."""
+def _again(transaction: Transaction, kind: Kind, obj: Object, record: Record, asked: int | None) -> Outcome:
+    """A later delete may shorten the grace; when that is over, it may change what becomes of the dependents."""
     known = obj.metadata.deletion_grace_period_seconds or 0
-    if asked is None or asked >= known:
+    if known and (asked is None or asked >= known):
         return Outcome(record)
-    grace = max(asked, 0)
+    grace = max(asked or 0, 0) if known else 0
     at = parse_timestamp(obj.metadata.deletion_timestamp or "") - known + grace
+    if not known and obj == load(kind, record.body):
+        return Outcome(record)
     return _end(transaction, kind, obj, at, grace)
 
 
