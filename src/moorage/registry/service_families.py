@@ -27,7 +27,7 @@ DUAL_NEEDED = "must be 'RequireDualStack' or 'PreferDualStack' when multiple"
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """Where there are errors, `spec` is only begun."""
+    """Where there are errors, `spec` is as it was."""
 
     spec: ServiceSpec
     errors: tuple[FieldError, ...] = ()
@@ -40,11 +40,12 @@ def settle(spec: ServiceSpec, before: ServiceSpec | None, configured: Sequence[F
     """
     if spec.type == EXTERNAL_NAME or _prefers_what_it_has(spec, before):
         return Settled(spec)
+    given = spec
     spec = msgspec.structs.replace(spec, ip_family_policy=_policy(spec, before))
     known = before.cluster_ips if before else ()
     malformed = validate_addresses(spec, known)
     if malformed:
-        return Settled(spec, tuple(malformed))
+        return Settled(given, tuple(malformed))
     errors = [*_reduced(spec, before)] if before else []
     if before is not None and spec.ip_family_policy == SINGLE_STACK:
         spec = _downgraded(spec, before)
@@ -53,7 +54,7 @@ def settle(spec: ServiceSpec, before: ServiceSpec | None, configured: Sequence[F
     errors += uncovered
     if not errors and not free_of_families(spec):
         errors += _not_configured(spec, configured)
-    return Settled(spec, tuple(errors)) if errors else Settled(_filled(spec, configured))
+    return Settled(given, tuple(errors)) if errors else Settled(_filled(spec, configured))
 
 
 def _prefers_what_it_has(spec: ServiceSpec, before: ServiceSpec | None) -> bool:
