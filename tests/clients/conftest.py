@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
 
 from tests.server import Server
 
@@ -33,4 +35,5 @@ def namespace(api: Any, number: int) -> Iterator[str]:
     name = f"clients-{number}"
     core.create_namespace({"metadata": {"name": name}})
     yield name
-    core.delete_namespace(name)
+    with suppress(ApiException):  # the test may have deleted it
+        core.delete_namespace(name)

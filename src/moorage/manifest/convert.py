@@ -17,6 +17,7 @@ from typing import Any, NoReturn, Union, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
+from moorage.manifest.times import canonical_times
 from moorage.model.errors import bad_request
 from moorage.model.kinds import Kind
 from moorage.model.meta import Object
@@ -47,7 +48,7 @@ class _Schema(msgspec.Struct):
 def decode(kind: Kind, tree: Tree) -> Decoded:
     """Raises ApiError 400 where the tree is of another kind or version, or a field has the wrong JSON type."""
     _check_kind(kind, tree)
-    tree = _with_raw_fields(tree)
+    tree = _with_raw_fields(canonical_times(tree, kind.type))
     try:
         msgspec.convert(tree, _strict(kind.type))
         return Decoded(msgspec.convert(tree, kind.type))
