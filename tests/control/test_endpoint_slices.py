@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from moorage.control.endpoint_slices import EndpointSliceController
 from moorage.control.endpoints import endpoint, resolved_ports
+from moorage.control.selection import Selection
 from moorage.model.cluster import Node
 from moorage.model.meta import Key, ObjectMeta, OwnerReference
 from moorage.model.net import Family
@@ -284,6 +285,16 @@ def test_a_write_that_failed_is_made_again_at_once() -> None:
     again = world.look(one, now=1)
     assert len(again.verbs) == 1
     assert again.verbs != lost.verbs, "under another name: the first may be taken"
+
+
+def test_nothing_is_planned_before_every_pod_was_seen() -> None:
+    """Else a first list of many Pods would make slices of some of them, to be written again."""
+    world = World(node("node-1"), service(), *(pod(f"p{n}", f"10.244.1.{n}") for n in range(1, 6)))
+    one = controller()
+    one._selection = Selection(chunk=2)
+    assert [(each.verbs, each.wake_at) for each in (world.look(one, now=3), world.look(one, now=3))] == [((), 3)] * 2
+    world.settle(one, now=3)
+    assert [len(each) for each in addresses(world)] == [5]
 
 
 def test_many_services_are_looked_at_in_batches() -> None:

@@ -65,6 +65,31 @@ def test_starting_over_forgets_what_is_gone() -> None:
     assert [each.metadata.name for each in selection.pods_of(service())] == ["b"]
 
 
+def test_a_large_first_list_is_taken_in_piece_by_piece_and_what_changes_meanwhile_counts() -> None:
+    many = [pod(f"p{n}") for n in range(5)]
+    selection = Selection(chunk=2)
+    snapshot = Snapshot.of([service(), *many])
+    assert selection.update(snapshot, Changes(everything=True)) == {}
+    assert selection.behind
+    later = Snapshot.of([service(), service("db", selector={"app": "db"}), *many[1:], pod("p1", labels={"app": "db"})])
+    assert selection.update(later, pods("p0", "p1").merged(Changes({Service: frozenset({key("db")})}))) == {}
+    assert list(selection.update(later, Changes())) == [key("db"), key("web")]
+    assert not selection.behind
+    assert [each.metadata.name for each in selection.pods_of(service())] == ["p2", "p3", "p4"]
+    assert [each.metadata.name for each in selection.pods_of(service(selector={"app": "db"}))] == ["p1"]
+
+
+def test_pods_that_go_leave_nothing_behind() -> None:
+    selection = Selection()
+    empty = vars(Selection())
+    selection.update(Snapshot.of([pod("a", labels={"app": "web", "x": "y"}), service()]), Changes(everything=True))
+    everything = Changes({Pod: frozenset({key("a")}), Service: frozenset({key("web")})})
+    selection.update(Snapshot(), everything)
+    assert {name: value for name, value in vars(selection).items() if value} == {
+        name: value for name, value in empty.items() if value
+    }
+
+
 @pytest.mark.parametrize(
     ("labels", "service_key"),
     [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from moorage.control.endpoints import Ports, can_be_endpoint, endpoint, families, is_headless, resolved_ports
+from moorage.control.endpoints import Ports, can_be_endpoint, endpoint, families, is_headless, resolved_ports, same_ports
 from moorage.control.names import named
 from moorage.control.packing import Labels, pack
 from moorage.control.selection import CONTROLLER_NAME, Selection
@@ -51,6 +51,8 @@ class EndpointSliceController:
     def reconcile(self, snapshot: Snapshot, changes: Changes, now: float) -> Plan:
         """Plans the writes for at most one batch of touched Services; those that wait for their own writes stay due."""
         self._queue.add(self._selection.update(snapshot, changes))
+        if self._selection.behind:
+            return Plan(wake_at=now)
         return self._queue.turn(snapshot, now, lambda key: self._plan(key, snapshot))
 
     def failed(self, verbs: Sequence[Verb]) -> None:
@@ -116,15 +118,22 @@ class EndpointSliceController:
 
 
 def _grouped(service: Service, pods: Iterable[Pod], family: Family, snapshot: Snapshot) -> Groups:
+    """Where all Pods have the same ports, they are looked up once."""
     groups: Groups = {}
     nodes = snapshot.all(Node)
+    common = same_ports(service)
+    together = groups.setdefault(frozenset(common), (common, []))[1] if common is not None else None
     for pod in pods:
         node = nodes.get(Key("", pod.spec.node_name))
         made = endpoint(pod, node, service, family) if can_be_endpoint(pod, node, service) else None
-        if made is not None:
+        if made is None:
+            continue
+        if together is not None:
+            together.append(made)
+        else:
             ports = resolved_ports(service, pod)
             groups.setdefault(frozenset(ports), (ports, []))[1].append(made)
-    return groups
+    return {key: group for key, group in groups.items() if group[1]}
 
 
 def _slice(service: Service, family: Family, ports: Ports, endpoints: tuple[Endpoint, ...], labels: Labels) -> EndpointSlice:

@@ -5,7 +5,7 @@ Source: upstream `k8s.io/endpointslice` utils.go, util/controller_utils.go and t
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from moorage.model.cluster import ZONE_LABEL, Node
 from moorage.model.meta import ObjectReference, is_true
@@ -15,6 +15,8 @@ from moorage.model.service import HEADLESS, PREFER_CLOSE, PREFER_SAME_NODE, PREF
 from moorage.model.slices import Endpoint, EndpointConditions, EndpointHints, EndpointPort, ForNode, ForZone
 
 Ports = tuple[EndpointPort, ...]
+
+_NOBODY = Pod()
 
 _NEAR = (PREFER_CLOSE, PREFER_SAME_ZONE, PREFER_SAME_NODE)
 
@@ -32,6 +34,11 @@ def can_be_endpoint(pod: Pod, node: Node | None, service: Service) -> bool:
     if pod.status.phase in ("Succeeded", "Failed"):
         return False
     return node is not None or service.spec.publish_not_ready_addresses
+
+
+def same_ports(service: Service) -> Ports | None:
+    """The ports of every Pod where none is named, so that no Pod need be asked."""
+    return resolved_ports(service, _NOBODY) if all(isinstance(each.target_port, int) for each in service.spec.ports) else None
 
 
 def resolved_ports(service: Service, pod: Pod) -> Ports:
@@ -66,7 +73,7 @@ def endpoint(pod: Pod, node: Node | None, service: Service, family: Family) -> E
     zone = (node.metadata.labels.get(ZONE_LABEL) if node is not None else None) or None
     return Endpoint(
         addresses=addresses,
-        conditions=EndpointConditions(ready=ready, serving=serving, terminating=terminating),
+        conditions=_conditions(ready, serving, terminating),
         hostname=pod.spec.hostname if pod.spec.hostname and pod.spec.subdomain == service.metadata.name else None,
         target_ref=ObjectReference(kind="Pod", namespace=pod.metadata.namespace, name=pod.metadata.name, uid=pod.metadata.uid),
         node_name=pod.spec.node_name or None,
@@ -85,16 +92,28 @@ def _hints(distribution: str | None, zone: str | None, node: str) -> EndpointHin
     return EndpointHints(for_zones=zones, for_nodes=nodes) if zones or nodes else None
 
 
+@cache
+def _conditions(ready: bool, serving: bool, terminating: bool) -> EndpointConditions:
+    """One value for all endpoints in that state."""
+    return EndpointConditions(ready=ready, serving=serving, terminating=terminating)
+
+
 def _addresses(pod: Pod, family: Family) -> tuple[str, ...]:
-    listed = [each.ip for each in pod.status.pod_ips] or [pod.status.pod_ip]
-    return tuple(text for own, text in map(_canonical, filter(None, listed)) if own is family)
+    found = []
+    for text in [each.ip for each in pod.status.pod_ips] or [pod.status.pod_ip]:
+        own, canonical = _canonical(text)
+        if own is family:
+            found.append(canonical)
+    return tuple(found)
 
 
 @lru_cache(maxsize=1 << 16)
 def _canonical(text: str) -> tuple[Family | None, str]:
     """An address in its usual spelling, and its family; None where the text is none."""
-    address = parse_address(text)
-    return (Family.of(address), str(address)) if address is not None else (None, "")
+    address = parse_address(text) if text else None
+    if address is None:
+        return None, ""
+    return (Family.IPV4, text) if address.version == 4 else (Family.IPV6, str(address))
 
 
 def is_headless(service: Service) -> bool:

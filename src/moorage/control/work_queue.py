@@ -10,7 +10,7 @@ from moorage.model.meta import Key
 from moorage.model.snapshot import Snapshot
 from moorage.model.verbs import Verb
 
-BATCH = 500
+BATCH = 100
 """Objects looked at in one call; the others follow at once, so that a first list of thousands does not hold up a change."""
 
 
