@@ -14,6 +14,7 @@ from moorage.model.snapshot import Changes
 from moorage.model.verbs import MergePatch
 from tests.control.things import World, address_of, balanced, namespace, pool, service
 
+CLEANUP = "service.kubernetes.io/load-balancer-cleanup"
 SMALL = pool("small", "198.18.100.1-198.18.100.2")
 
 
@@ -21,6 +22,16 @@ def started(*objects: object) -> tuple[World, LoadBalancerController, list[str]]
     """A settled world and what was said until then."""
     world, controller = World(*objects), LoadBalancerController()  # type: ignore[arg-type]
     return world, controller, world.settle(controller)
+
+
+def guarded(made: Service, deleted: bool = False, others: tuple[str, ...] = ()) -> Service:
+    """With the clean-up finalizer."""
+    at = "2026-01-01T00:00:00Z" if deleted else None
+    return replace(made, metadata=replace(made.metadata, finalizers=(*others, CLEANUP), deletion_timestamp=at))
+
+
+def finalizers(world: World, name: str = "a") -> tuple[str, ...]:
+    return world.snapshot.all(Service)[Key("default", name)].metadata.finalizers
 
 
 def addresses(world: World) -> list[str]:
@@ -37,7 +48,7 @@ def test_an_address_from_the_pool() -> None:
 
 
 def test_the_write_is_guarded_by_the_version_it_was_decided_from() -> None:
-    world = World(SMALL, balanced("a"))
+    world = World(SMALL, guarded(balanced("a")))
     world.look(LoadBalancerController())
     patch = world.verbs[0]
     assert isinstance(patch, MergePatch)
@@ -56,9 +67,9 @@ def test_nothing_is_written_or_said_twice() -> None:
 
 
 def test_no_address_is_handed_out_twice_before_it_shows() -> None:
-    world, controller = World(SMALL, balanced("a")), LoadBalancerController()
+    world, controller = World(SMALL, guarded(balanced("a"))), LoadBalancerController()
     first = world.look(controller)
-    world.put(balanced("b"))
+    world.put(guarded(balanced("b")))
     second = world.look(controller)
     world.perform(first)
     world.perform(second)
@@ -163,6 +174,61 @@ def test_a_service_that_is_being_deleted_gets_none() -> None:
     ending = replace(ending, metadata=replace(ending.metadata, deletion_timestamp="2026-01-01T00:00:00Z"))
     world, _, said = started(SMALL, ending)
     assert (addresses(world), said) == ([""], [])
+
+
+def test_the_finalizer_is_there_before_the_address() -> None:
+    """Upstream's service controller: addFinalizer, then EnsureLoadBalancer, then patchStatus."""
+    world, controller = World(SMALL, balanced("a"), service("plain")), LoadBalancerController()
+    world.run(controller)
+    [patch] = [each for each in world.verbs if isinstance(each, MergePatch) and each.type is Service]
+    assert (patch.subresource, patch.patch) == ("status", {"metadata": {"resourceVersion": "2", "finalizers": [CLEANUP]}})
+    world.settle(controller)
+    assert (finalizers(world), address_of(world, "a"), finalizers(world, "plain")) == ((CLEANUP,), "198.18.100.1", ())
+
+
+def test_a_service_that_waits_for_an_address_has_no_finalizer_yet() -> None:
+    world, _, _ = started(balanced("a"))
+    assert finalizers(world) == ()
+
+
+def test_an_address_from_before_there_was_a_finalizer_gets_one() -> None:
+    world, _, _ = started(SMALL, balanced("a", shows="198.18.100.1"))
+    assert (finalizers(world), address_of(world, "a")) == ((CLEANUP,), "198.18.100.1")
+
+
+@pytest.mark.parametrize("provider", ["edge", "none"])
+def test_a_deleted_service_gives_its_address_back_before_it_goes(provider: str) -> None:
+    ending = guarded(balanced("a", shows="198.18.100.1"), deleted=True, others=("example.com/other",))
+    world, controller = World(SMALL, ending, balanced("b", load_balancer_ip="198.18.100.1")), LoadBalancerController(provider)
+    world.run(controller)
+    assert (finalizers(world), address_of(world, "a")) == (("example.com/other", CLEANUP), "")
+    world.settle(controller)
+    assert finalizers(world) == ("example.com/other",)
+    assert address_of(world, "b") == ("198.18.100.1" if provider == "edge" else "")
+
+
+def test_a_service_that_is_no_load_balancer_any_more_loses_the_finalizer() -> None:
+    world, controller, _ = started(SMALL, balanced("a"))
+    world.put(guarded(service("a")))
+    world.settle(controller)
+    assert finalizers(world) == ()
+    world.put(balanced("a"))
+    world.settle(controller)
+    assert finalizers(world) == (CLEANUP,)
+
+
+def test_the_finalizer_of_another_class_is_not_ours_to_remove() -> None:
+    other = guarded(balanced("a", shows="198.18.100.1", load_balancer_class="example.com/other"), deleted=True)
+    world, _, _ = started(SMALL, other)
+    assert (finalizers(world), address_of(world, "a")) == ((CLEANUP,), "198.18.100.1")
+
+
+def test_a_clean_up_that_failed_is_made_again() -> None:
+    world, controller = World(SMALL, guarded(balanced("a"), deleted=True)), LoadBalancerController()
+    lost = world.look(controller, now=0)
+    controller.failed(lost.verbs)
+    world.settle(controller, now=2)
+    assert finalizers(world) == ()
 
 
 def test_a_namespace_that_gets_a_label_opens_a_pool() -> None:

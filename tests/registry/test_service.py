@@ -175,3 +175,14 @@ def test_a_status_write_keeps_the_spec_and_a_spec_write_the_status() -> None:
     assert after.status.load_balancer.ingress[0].ip == "198.18.100.1"
     world.merge(SERVICES, "web", {"spec": {"selector": {"x": "y"}}, "status": {"loadBalancer": {}}})
     assert world.get(Service, "web").status == after.status
+
+
+def test_the_finalizer_of_a_load_balancer_comes_and_goes_by_the_status() -> None:
+    """serviceStatusStrategy keeps the spec only: whoever may write the status may guard the Service with a finalizer."""
+    world = World()
+    world.service(type="LoadBalancer")
+    world.merge(SERVICES, "web", {"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}}, "status")
+    assert not world.delete(SERVICES, "web").deleted
+    assert len(world.held("clusterip")) == 1
+    assert world.merge(SERVICES, "web", {"metadata": {"finalizers": None}}, "status").deleted
+    assert (dict(world.held("clusterip")), dict(world.held("nodeport"))) == ({}, {})

@@ -2,6 +2,9 @@
 
 An address belongs to whoever shows it in `status`, or was handed it in this run and does not show it yet; of two that show the
 same one, to the older. Services of another `loadBalancerClass` are not touched, but what they show is taken.
+
+A Service has the finalizer `service.kubernetes.io/load-balancer-cleanup` from before its first address until after its last one
+is withdrawn, so that none is forgotten while the controller is away (KEP-980).
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from moorage.model.verbs import MergePatch, Note, Verb
 
 OUR_CLASS = "moorage.dev/edge"
 """The `spec.loadBalancerClass` that asks for this controller; a Service without a class gets it too."""
+
+CLEANUP_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 
 NO_PROVIDER = Decision(
     reason=Reason.NO_LOAD_BALANCER,
@@ -106,7 +111,11 @@ class LoadBalancerController:
                 continue
             del self._due[key]
             service = snapshot.get(Service, key)
-            if service is not None and is_ours(service) and service.metadata.deletion_timestamp is None:
+            if service is None:
+                continue
+            if is_over(service):
+                verbs += self._clean_up(service, snapshot, now)
+            elif is_ours(service) and service.metadata.deletion_timestamp is None:
                 verbs += self._plan(service, pools, snapshot, now)
         if self._recount:
             self._recount = False
@@ -132,6 +141,8 @@ class LoadBalancerController:
             if service is None or service.spec.type != LOAD_BALANCER:
                 given_up |= self._book.erase(key)
                 self._forget(key)
+                if service is not None and is_over(service):
+                    self._due[key] = None
                 continue
             news += self._arrived(service, snapshot, now)
             handed = self._handed.get(key)
@@ -169,6 +180,10 @@ class LoadBalancerController:
         if self._provider == "none":
             decision = Decision(shown) if shown else NO_PROVIDER
         verbs: list[Verb] = []
+        if decision.addresses and self._provider != "none" and CLEANUP_FINALIZER not in service.metadata.finalizers:
+            return self._send(
+                service, _finalizers_patch(service, (*service.metadata.finalizers, CLEANUP_FINALIZER)), snapshot, now
+            )
         if decision.addresses:
             self._waiting.pop(service.key, None)
         else:
@@ -176,13 +191,22 @@ class LoadBalancerController:
             assert decision.reason is not None, "no address without a reason"
             verbs += self._say(service, decision.reason, decision.message)
         if decision.addresses != shown:
-            patch = _status_patch(service, decision.addresses)
             self._handed[service.key] = decision
             self._book.write(service, (*shown, *decision.addresses))
-            self._in_flight.sent(service.key, [patch], snapshot, now)
             self._recount = True
-            verbs.append(patch)
+            verbs += self._send(service, _status_patch(service, decision.addresses), snapshot, now)
         return verbs
+
+    def _clean_up(self, service: Service, snapshot: Snapshot, now: float) -> list[Verb]:
+        """First the addresses are withdrawn, so that whoever serves them stops; then the Service is let go."""
+        if service.status.load_balancer.ingress:
+            return self._send(service, _status_patch(service, ()), snapshot, now)
+        others = tuple(each for each in service.metadata.finalizers if each != CLEANUP_FINALIZER)
+        return self._send(service, _finalizers_patch(service, others), snapshot, now)
+
+    def _send(self, service: Service, patch: MergePatch, snapshot: Snapshot, now: float) -> list[Verb]:
+        self._in_flight.sent(service.key, [patch], snapshot, now)
+        return [patch]
 
     def _say(self, about: Object, reason: Reason, message: str) -> list[Verb]:
         """An event, unless it is the one that was said last."""
@@ -216,9 +240,24 @@ def is_ours(service: Service) -> bool:
     return service.spec.type == LOAD_BALANCER and service.spec.load_balancer_class in (None, OUR_CLASS)
 
 
+def is_over(service: Service) -> bool:
+    """Whether the Service has the finalizer and no more use for a load balancer of ours."""
+    if CLEANUP_FINALIZER not in service.metadata.finalizers:
+        return False
+    return service.spec.type != LOAD_BALANCER or (is_ours(service) and service.metadata.deletion_timestamp is not None)
+
+
 def shown_addresses(service: Service) -> tuple[Address, ...]:
     parsed = (parse_address(each.ip) for each in service.status.load_balancer.ingress if each.ip)
     return tuple(each for each in parsed if each is not None)
+
+
+def _finalizers_patch(service: Service, finalizers: Sequence[str]) -> MergePatch:
+    """Guarded by the version, since the whole list is written. The status of a Service takes its metadata too, so that nobody
+    who hands out addresses needs to write the Service itself (upstream: `servicehelper.PatchService`).
+    """
+    tree = {"metadata": {"resourceVersion": service.metadata.resource_version, "finalizers": list(finalizers) or None}}
+    return MergePatch(Service, service.key, tree, "status")
 
 
 def _status_patch(service: Service, addresses: Sequence[Address]) -> MergePatch:
