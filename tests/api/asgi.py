@@ -11,6 +11,8 @@ import msgspec
 
 from moorage.api.app import App, make_app
 from moorage.api.auth import ADMINS, READERS, TokenAuthenticator, User
+from moorage.api.auth_gate import CERTIFICATE
+from moorage.api.auth_requests import Certificate
 from moorage.api.exchange_io import Message
 from moorage.model.kinds import Kind
 from moorage.model.ports import Subscription
@@ -85,6 +87,7 @@ class Call:
         body: bytes | Any = b"",
         headers: Mapping[str, str] | None = None,
         token: str = ADMIN,
+        certificate: Certificate | None = None,
     ) -> None:
         path, _, query = url.partition("?")
         given = {"authorization": f"Bearer {token}"} if token else {}
@@ -96,6 +99,7 @@ class Call:
             "path": path,
             "query_string": query.encode(),
             "headers": [(key.encode(), value.encode()) for key, value in given.items()],
+            CERTIFICATE: certificate,
         }
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         for start in range(0, max(len(data), 1), 100_000):

@@ -16,7 +16,8 @@ NODE = "node:"
 READER = "reader"
 """Has a token: it is for people and programs that only look, the edge among them."""
 
-_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,50}[a-z0-9])?")
+"""Shorter than Kubernetes allows: with `system:node:` before it, it must fit into the 64 characters of a CN (RFC 5280)."""
 
 
 def node_identity(name: str) -> str:
@@ -34,5 +35,5 @@ def certified(word: str) -> User | None:
         return None
     name = word.removeprefix(NODE)
     if not _NODE_NAME.fullmatch(name):
-        raise UserError(f"{word!r} names no node: after {NODE!r} comes the name of a Node object")
+        raise UserError(f"{word!r} names no node: after {NODE!r} comes the name of a Node object, of at most 52 characters")
     return User(f"{NODE_PREFIX}{name}", (NODES,))
