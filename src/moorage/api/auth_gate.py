@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
+import msgspec
+
 from moorage.api.auth import Authenticator, User
 from moorage.api.auth_asks import Ask, forbidden
 from moorage.api.auth_requests import acting, identify
 from moorage.api.auth_rules import Authorizer
 from moorage.api.exchange import Request
+from moorage.api.routes import Verb
 from moorage.model.wire import Tree
 
 CERTIFICATE = "moorage.certificate"
@@ -39,7 +42,8 @@ class Gate:
     def guard(self, asked: Request, user: User, ask: Ask) -> None:
         """Checks a request, and again when its body has come: meanwhile a Pod may have become another node's.
 
-        The object in the body is judged by the verb, through `asked.admit`. Raises ApiError 403.
+        The object in the body is judged by the verb, through `asked.admit`, or `asked.admit_new` where another verb than a create
+        makes one. Raises ApiError 403.
         """
         self.check(user, ask)
         read = asked.read_body
@@ -52,4 +56,9 @@ class Gate:
         def admit(tree: Tree) -> None:
             self.authorizer.admit(user, ask, tree)
 
-        asked.read_body, asked.admit = body, admit
+        def admit_new(tree: Tree) -> None:
+            making = msgspec.structs.replace(ask, verb=Verb.CREATE.value)
+            self.check(user, making)
+            self.authorizer.admit(user, making, tree)
+
+        asked.read_body, asked.admit, asked.admit_new = body, admit, admit_new

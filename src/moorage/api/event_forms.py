@@ -16,7 +16,7 @@ from moorage.model.errors import ApiError, FieldError, invalid, required, unproc
 from moorage.model.event_v1 import FIELDS, EventV1, as_core, from_core
 from moorage.model.kinds import EVENTS, EVENTS_V1, Kind
 from moorage.model.meta import Key
-from moorage.model.ports import DeleteOptions, Outcome, Record, Resources, StoreEvent, Subscription, WriteOptions
+from moorage.model.ports import Admit, DeleteOptions, Outcome, Record, Resources, StoreEvent, Subscription, WriteOptions
 from moorage.model.selectors import EVERYTHING, Requirement, Selector
 from moorage.model.wire import Tree
 
@@ -85,13 +85,15 @@ class EventForms:
         with _InOurWords():
             return written.outcome(await self._stored.patch(EVENTS, key, changed, written.options, subresource))
 
-    async def apply(self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "") -> Outcome:
+    async def apply(
+        self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "", admit_new: Admit | None = None
+    ) -> Outcome:
         if kind is not EVENTS_V1:
-            return await self._stored.apply(kind, key, tree, options, subresource)
+            return await self._stored.apply(kind, key, tree, options, subresource, admit_new)
         written = _Written(options)
         stored = written.stored(tree)
         with _InOurWords():
-            return written.outcome(await self._stored.apply(EVENTS, key, stored, written.options, subresource))
+            return written.outcome(await self._stored.apply(EVENTS, key, stored, written.options, subresource, admit_new))
 
     async def delete(self, kind: Kind, key: Key, options: DeleteOptions) -> Outcome:
         if kind is not EVENTS_V1:

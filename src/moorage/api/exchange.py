@@ -31,6 +31,7 @@ class Request(msgspec.Struct):
     headers: Mapping[bytes, bytes]
     read_body: Callable[[], Awaitable[bytes]]
     admit: Callable[[Tree], None] = _anything
+    admit_new: Callable[[Tree], None] = _anything
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")

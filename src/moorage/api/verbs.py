@@ -105,7 +105,9 @@ class Verbs:
         if applies:
             body = read_configuration(await request.read_body())
             options = _with_duplicates(options, body)
-            outcome = await self._resources.apply(target.kind, target.key, body.tree, options, target.subresource)
+            outcome = await self._resources.apply(
+                target.kind, target.key, body.tree, options, target.subresource, request.admit_new
+            )
             return _written(form, outcome, 201 if outcome.created else 200)
         change, duplicates = await _read_patch(request, target.kind)
         options = msgspec.structs.replace(options, duplicate_fields=duplicates)

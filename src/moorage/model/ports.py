@@ -159,6 +159,10 @@ class Outcome(msgspec.Struct, frozen=True):
     deleted: bool = False
 
 
+Admit = Callable[[Tree], None]
+"""Judges an object that somebody wants to write. Raises ApiError 403."""
+
+
 class Resources(Protocol):
     """The meaning of the verbs: what `api` calls and `registry` implements. All raise ApiError."""
 
@@ -195,8 +199,12 @@ class Resources(Protocol):
         """`change` maps the current object to the wanted one; it runs inside the transaction, so no update is lost."""
         ...
 
-    async def apply(self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "") -> Outcome:
-        """Server-side apply: `tree` is the configuration of `options.manager`. Creates what does not exist."""
+    async def apply(
+        self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "", admit_new: Admit | None = None
+    ) -> Outcome:
+        """Server-side apply: `tree` is the configuration of `options.manager`. Makes what does not exist, if `admit_new`
+        lets it pass.
+        """
         ...
 
     async def delete(self, kind: Kind, key: Key, options: DeleteOptions) -> Outcome: ...

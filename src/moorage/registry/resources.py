@@ -17,7 +17,7 @@ from moorage.model.clock import timestamp
 from moorage.model.errors import bad_request, unprocessable
 from moorage.model.kinds import BY_RESOURCE, NAMESPACES, Kind
 from moorage.model.meta import Key, Object, ObjectMeta
-from moorage.model.ports import DeleteOptions, Outcome, Record, Store, StoreView, Subscription, WriteOptions
+from moorage.model.ports import Admit, DeleteOptions, Outcome, Record, Store, StoreView, Subscription, WriteOptions
 from moorage.model.selectors import EVERYTHING, Selector
 from moorage.model.wire import Tree
 from moorage.registry import deletion, metadata
@@ -136,7 +136,9 @@ class Registry:
 
         return await self._run(step, options.dry_run)
 
-    async def apply(self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "") -> Outcome:
+    async def apply(
+        self, kind: Kind, key: Key, tree: Tree, options: WriteOptions, subresource: str = "", admit_new: Admit | None = None
+    ) -> Outcome:
         check_subresource(kind, subresource)
         repeated = read_configuration(kind, key, tree, options)
 
@@ -144,6 +146,8 @@ class Registry:
             record = work.view.get(kind.resource, key)
             if record is None and subresource:
                 raise missing(kind, key)
+            if record is None and admit_new is not None:
+                admit_new(tree)
             write = Write(options.manager, kind.api_version, timestamp(work.now), subresource, APPLY)
             obj = applied(kind, key, record, tree, write, options.force)
             about = () if subresource else self._strategies[kind.resource].warnings(obj)

@@ -10,13 +10,16 @@ from collections.abc import Sequence
 import msgspec
 
 from moorage.model.meta import ManagedFieldsEntry
-from moorage.registry.managed.fieldset import FieldSet, union
+from moorage.registry.formats import time
+from moorage.registry.managed.fieldset import FieldSet, is_set, union
 
 APPLY = "Apply"
 UPDATE = "Update"
 FIELDS_V1 = "FieldsV1"
 MAX_UPDATERS = 10
 """Entries of updates that an object keeps; older ones become one."""
+NAME_LIMIT = 128
+"""Bytes of the name of a manager."""
 OLD_UPDATES = "ancient-changes"
 
 Entries = tuple[ManagedFieldsEntry, ...]
@@ -71,19 +74,14 @@ def is_reset(entries: Entries | None) -> bool:
 def readable(entries: Entries) -> bool:
     """Whether entries that a writer gives can be used; otherwise the stored ones stay."""
     return all(
-        each.operation in (APPLY, UPDATE) and each.api_version and each.fields_type == FIELDS_V1 and _is_set(each.fields_v1)
+        each.operation in (APPLY, UPDATE)
+        and each.api_version
+        and each.fields_type == FIELDS_V1
+        and len(each.manager.encode()) <= NAME_LIMIT
+        and (each.time is None or not time(each.time))
+        and is_set(fields_in(each))
         for each in entries
     )
-
-
-def _is_set(fields: msgspec.Raw) -> bool:
-    """Whether the value is a tree of objects, as sets are."""
-    level = [msgspec.json.decode(fields)] if fields else []
-    while level:
-        if not all(isinstance(each, dict) for each in level):
-            return False
-        level = [inner for each in level for inner in each.values()]
-    return True
 
 
 def ordered(entries: Sequence[ManagedFieldsEntry]) -> Entries | None:

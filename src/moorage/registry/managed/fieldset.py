@@ -19,6 +19,26 @@ def is_member(node: FieldSet) -> bool:
     return not node or SELF in node
 
 
+def is_set(value: Any) -> bool:
+    """Whether a JSON value is a set: a tree whose path elements can be read."""
+    level = [value]
+    while level:
+        if not all(isinstance(each, dict) and all(map(_is_element, each)) for each in level):
+            return False
+        level = [inner for each in level for inner in each.values()]
+    return True
+
+
+def _is_element(text: str) -> bool:
+    if text == SELF or text.startswith("f:"):
+        return True
+    try:
+        value = json.loads(text[2:])
+    except (ValueError, RecursionError):
+        return False
+    return (text.startswith("k:") and isinstance(value, dict) and bool(value)) or text.startswith(("v:", "i:"))
+
+
 def _made(member: bool, children: FieldSet) -> FieldSet | None:
     """A node, None where nothing is left of it."""
     if not children:
@@ -115,7 +135,11 @@ def text(path: tuple[str, ...]) -> str:
 def _shown(element: str) -> str:
     if element.startswith("k:"):
         keys = json.loads(element[2:])
-        return f"[{','.join(f'{name}={json.dumps(keys[name])}' for name in sorted(keys))}]"
+        return f"[{','.join(f'{name}={_json(keys[name])}' for name in sorted(keys))}]"
     if element.startswith("v:"):
-        return f"[={element[2:]}]"
+        return f"[={_json(json.loads(element[2:]))}]"
     return f".{element[2:]}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

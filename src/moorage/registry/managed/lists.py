@@ -13,17 +13,23 @@ from typing import Any
 import msgspec
 
 from moorage.model.cluster import NamespaceStatus, NodeSpec, NodeStatus
+from moorage.model.config import ServiceAccount
+from moorage.model.ingress import ServiceBackendPort, TypedLocalObjectReference
 from moorage.model.meta import ObjectMeta, ObjectReference, OwnerReference
 from moorage.model.pods import Container, PodSpec, PodStatus
 from moorage.model.service import ServiceSpec, ServiceStatus
+from moorage.model.service_cidrs import ServiceCIDRStatus
 from moorage.model.wire import ApiType
 
 
 class Keyed(msgspec.Struct, frozen=True):
-    """A list whose items are told apart by the values of `keys` (listType=map). `of` types items that have no type here."""
+    """A list whose items are told apart by the values of `keys` (listType=map). `of` types items that have no type here;
+    `whole` items have one owner each.
+    """
 
     keys: tuple[str, ...]
     of: type[ApiType] | None = None
+    whole: bool = False
 
 
 ATOMIC = "atomic"
@@ -41,6 +47,8 @@ FIELDS: Mapping[type[ApiType], Mapping[str, Rule]] = {
     ObjectMeta: {"ownerReferences": Keyed(("uid",)), "finalizers": SET},
     ServiceSpec: {"ports": Keyed(("port", "protocol")), "selector": ATOMIC},
     ServiceStatus: {"conditions": _TYPE},
+    ServiceAccount: {"secrets": _NAME},
+    ServiceCIDRStatus: {"conditions": _TYPE},
     NamespaceStatus: {"conditions": _TYPE},
     NodeSpec: {"podCIDRs": SET},
     NodeStatus: {"conditions": _TYPE, "addresses": _TYPE, "daemonEndpoints": ALWAYS},
@@ -49,7 +57,7 @@ FIELDS: Mapping[type[ApiType], Mapping[str, Rule]] = {
         "initContainers": _NAME,
         "ephemeralContainers": Keyed(("name",), Container),
         "volumes": _NAME,
-        "imagePullSecrets": _NAME,
+        "imagePullSecrets": Keyed(("name",), whole=True),
         "hostAliases": Keyed(("ip",)),
         "nodeSelector": ATOMIC,
         "resourceClaims": _NAME,
@@ -67,13 +75,7 @@ FIELDS: Mapping[type[ApiType], Mapping[str, Rule]] = {
 }
 """By type and wire name."""
 
-BY_KIND: Mapping[str, Mapping[str, Rule]] = {
-    "ServiceAccount": {"secrets": _NAME},
-    "ServiceCIDRStatus": {"conditions": _TYPE},
-}
-"""The same by the name of the type."""
-
-ATOMIC_TYPES: tuple[type[ApiType], ...] = (OwnerReference, ObjectReference)
+ATOMIC_TYPES: tuple[type[ApiType], ...] = (OwnerReference, ObjectReference, ServiceBackendPort, TypedLocalObjectReference)
 """Structs with one owner for all their fields (structType=atomic)."""
 
 LOOSE: Mapping[str, Rule] = {
@@ -90,6 +92,7 @@ LOOSE: Mapping[str, Rule] = {
             "resourceFieldRef",
             "secretKeyRef",
             "secretRef",
+            "selector",
         ),
         ATOMIC,
     ),

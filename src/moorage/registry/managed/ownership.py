@@ -56,7 +56,7 @@ def _given(before: Object | None, after: Object, subresource: str) -> Entries:
     """The entries to start from: those of the body where it has some that can be read, else the stored ones."""
     stored = (before.metadata.managed_fields if before else None) or ()
     given = after.metadata.managed_fields
-    if subresource or given is None:
+    if subresource or given is None or given == stored:
         return stored
     if is_reset(given):
         return ()

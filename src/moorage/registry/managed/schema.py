@@ -113,14 +113,32 @@ class Items(Node):
 
     def element(self, item: Any) -> str | None:
         """The name of an item, None where it has none of the keys."""
-        given = item if isinstance(item, dict) else self._item.parts(item) or {}
-        prefix = "" if given is item else "f:"
-        keys = {key: given.get(f"{prefix}{key}", lists.KEY_DEFAULTS.get(key)) for key in self.keys}
-        keys = {key: value for key, value in keys.items() if value is not None}
+        keys = {}
+        for key in self.keys:
+            value = _given(item, key)
+            value = lists.KEY_DEFAULTS.get(key) if value is None else value
+            if value is not None:
+                keys[key] = value
         return f"k:{written(keys)}" if keys else None
 
     def child(self, element: str) -> Node:
         return self._item
+
+
+def _given(item: Any, key: str) -> Any:
+    """A field of a list item by its wire name, None where it is absent."""
+    if isinstance(item, dict):
+        return item.get(key)
+    attribute, default = _attributes(item.__class__).get(key, ("", None))
+    value = getattr(item, attribute) if attribute else None
+    return None if value == default else value
+
+
+@functools.cache
+def _attributes(type_: type[Any]) -> Mapping[str, tuple[str, Any]]:
+    if not _is_struct(type_):
+        return {}
+    return {field.encode_name: (field.name, field.default) for field in msgspec.structs.fields(type_)}
 
 
 class Values(Node):
@@ -167,7 +185,7 @@ def schema_of(kind: Kind) -> Record:
 @functools.cache
 def _record(type_: type[ApiType], by_value: bool) -> Record:
     hints = typing.get_type_hints(type_)
-    rules = lists.FIELDS.get(type_) or lists.BY_KIND.get(type_.__name__, {})
+    rules = lists.FIELDS.get(type_, {})
     untracked = lists.UNTRACKED if type_ is ObjectMeta else {"apiVersion", "kind"} if issubclass(type_, Object) else frozenset()
     fields, children, always = [], {}, []
     for field in msgspec.structs.fields(type_):
@@ -192,8 +210,7 @@ def _node(hint: Any, rule: lists.Rule | None, by_value: bool) -> Node:
     if rule == lists.SET:
         return Values()
     if isinstance(rule, lists.Keyed):
-        item = rule.of or typing.get_args(inner)[0]
-        return Items(rule.keys, _node(item, None, by_value))
+        return Items(rule.keys, LEAF if rule.whole else _node(rule.of or typing.get_args(inner)[0], None, by_value))
     if _is_struct(inner):
         return LEAF if inner in lists.ATOMIC_TYPES else _record(inner, by_value)
     if typing.get_origin(inner) is dict:
