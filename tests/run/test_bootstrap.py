@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from moorage.model.errors import ApiError
-from moorage.model.kinds import ENDPOINT_SLICES, NAMESPACES, SERVICE_CIDRS, SERVICES
+from moorage.model.kinds import ENDPOINT_SLICES, ENDPOINTS, NAMESPACES, SERVICE_CIDRS, SERVICES
 from moorage.model.meta import Key
 from moorage.registry.resources import Registry
 from moorage.registry.settings import RegistrySettings
@@ -36,6 +36,10 @@ def slice_of(resources: Registry) -> Any:
     return msgspec.json.decode(resources.get(ENDPOINT_SLICES, API_SERVICE).body)
 
 
+def endpoints_of(resources: Registry) -> Any:
+    return msgspec.json.decode(resources.get(ENDPOINTS, API_SERVICE).body)
+
+
 def test_the_first_start() -> None:
     resources = registry()
     started(resources, "198.18.0.2")
@@ -46,6 +50,10 @@ def test_the_first_start() -> None:
     assert service["spec"]["ports"][0]["targetPort"] == 6443
     assert slice_of(resources)["endpoints"][0]["addresses"] == ["198.18.0.2"]
     assert slice_of(resources)["metadata"]["labels"]["kubernetes.io/service-name"] == "kubernetes"
+    assert endpoints_of(resources)["metadata"]["labels"] == {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    assert endpoints_of(resources)["subsets"] == [
+        {"addresses": [{"ip": "198.18.0.2"}], "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}]}
+    ]
 
 
 def test_a_restart_changes_nothing_and_a_new_address_is_followed() -> None:
@@ -56,6 +64,7 @@ def test_a_restart_changes_nothing_and_a_new_address_is_followed() -> None:
     assert resources.list(NAMESPACES)[1] == before
     started(resources, "198.18.0.9")
     assert slice_of(resources)["endpoints"][0]["addresses"] == ["198.18.0.9"]
+    assert endpoints_of(resources)["subsets"][0]["addresses"] == [{"ip": "198.18.0.9"}]
     assert resources.list(SERVICES)[0][0].body == resources.get(SERVICES, API_SERVICE).body
 
 
@@ -65,6 +74,8 @@ def test_what_pods_cannot_reach_is_no_endpoint(host: str) -> None:
     started(resources, host, "198.18.0.2", host)
     with pytest.raises(ApiError, match="not found"):
         slice_of(resources)
+    with pytest.raises(ApiError, match="not found"):
+        endpoints_of(resources)
 
 
 def ranges_of(resources: Registry) -> Any:

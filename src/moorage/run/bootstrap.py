@@ -12,8 +12,9 @@ import ipaddress
 import structlog
 
 from moorage.manifest.convert import to_tree
+from moorage.model.endpoints import SKIP_MIRROR_LABEL
 from moorage.model.errors import ApiError
-from moorage.model.kinds import ENDPOINT_SLICES, NAMESPACES, SERVICE_CIDRS, SERVICES, Kind
+from moorage.model.kinds import ENDPOINT_SLICES, ENDPOINTS, NAMESPACES, SERVICE_CIDRS, SERVICES, Kind
 from moorage.model.meta import Key
 from moorage.model.net import Family, parse_address
 from moorage.model.ports import DeleteOptions, Resources, WriteOptions
@@ -48,11 +49,11 @@ async def bootstrap(resources: Resources, service_cidr: str, host: str, port: in
     await _ensure(resources, SERVICES, API_SERVICE.namespace, _service(service_cidr, port))
     address = parse_address(host)
     if address is None or address.is_loopback or address.is_unspecified:
-        await _remove_slice(resources)
+        await _remove_endpoints(resources)
         return
-    wanted = _slice(host, Family.of(address), port)
-    if not await _ensure(resources, ENDPOINT_SLICES, API_SERVICE.namespace, wanted):
-        await resources.update(ENDPOINT_SLICES, API_SERVICE, wanted, _OPTIONS)
+    for kind, wanted in ((ENDPOINT_SLICES, _slice(host, Family.of(address), port)), (ENDPOINTS, _endpoints(host, port))):
+        if not await _ensure(resources, kind, API_SERVICE.namespace, wanted):
+            await resources.update(kind, API_SERVICE, wanted, _OPTIONS)
 
 
 async def _ensure(resources: Resources, kind: Kind, namespace: str, tree: Tree) -> bool:
@@ -86,12 +87,13 @@ async def _ensure_ranges(resources: Resources, cidrs: list[str]) -> None:
         )
 
 
-async def _remove_slice(resources: Resources) -> None:
-    try:
-        await resources.delete(ENDPOINT_SLICES, API_SERVICE, DeleteOptions())
-    except ApiError as error:
-        if error.reason != "NotFound":
-            raise
+async def _remove_endpoints(resources: Resources) -> None:
+    for kind in (ENDPOINT_SLICES, ENDPOINTS):
+        try:
+            await resources.delete(kind, API_SERVICE, DeleteOptions())
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
 
 
 def _service(service_cidr: str, port: int) -> Tree:
@@ -114,4 +116,13 @@ def _slice(host: str, family: Family, port: int) -> Tree:
         "addressType": family.value,
         "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
         "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+    }
+
+
+def _endpoints(host: str, port: int) -> Tree:
+    """The slice says the same already: it need not be mirrored."""
+    subset = {"addresses": [{"ip": host}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}
+    return {
+        "metadata": {"name": API_SERVICE.name, "namespace": API_SERVICE.namespace, "labels": {SKIP_MIRROR_LABEL: "true"}},
+        "subsets": [subset],
     }
