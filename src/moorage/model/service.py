@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from moorage.model.meta import Condition, Object
+import msgspec
+
+from moorage.model.meta import Object
 from moorage.model.wire import ApiType
 
 CLUSTER_IP = "ClusterIP"
@@ -77,9 +79,20 @@ class LoadBalancerStatus(ApiType, frozen=True):
     ingress: tuple[LoadBalancerIngress, ...] = ()
 
 
+class ServiceCondition(ApiType, frozen=True):
+    """`metav1.Condition`: `reason` and `message` are written also when they are empty, since clients take them for required."""
+
+    type: str = ""
+    status: str = ""
+    observed_generation: int = 0
+    last_transition_time: str | None = None
+    reason: str = msgspec.field(default_factory=str)
+    message: str = msgspec.field(default_factory=str)
+
+
 class ServiceStatus(ApiType, frozen=True):
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[ServiceCondition, ...] = ()
 
 
 class Service(Object, frozen=True):
