@@ -115,6 +115,29 @@ def test_describe_service(kubectl: Kubectl) -> None:
     assert (facts["TargetPort"], facts["External Traffic Policy"]) == ("8080/TCP", "Cluster")
 
 
+ENDPOINTS = """
+apiVersion: v1
+kind: Endpoints
+metadata: {name: web}
+subsets:
+  - {addresses: [{ip: 192.0.2.1}, {ip: 192.0.2.2}], ports: [{name: a, port: 80}, {name: b, port: 443}]}
+"""
+
+
+def test_endpoints(kubectl: Kubectl) -> None:
+    kubectl.ok("apply", "-f", "-", given=ENDPOINTS)
+    shown = "192.0.2.1:80,192.0.2.2:80,192.0.2.1:443"
+    assert rows(kubectl.ok("get", "ep"))[0] == ["NAME", "ENDPOINTS", "AGE"]
+    assert rows(kubectl.ok("get", "endpoints", "web"))[1][:2] == ["web", f"{shown} + 1 more..."]
+    assert "192.0.2.1,192.0.2.2" in kubectl.ok("describe", "endpoints", "web")
+    patch = '{"subsets": [{"notReadyAddresses": [{"ip": "192.0.2.1"}]}]}'
+    kubectl.ok("patch", "endpoints", "web", "--type=merge", "-p", patch)
+    assert kubectl.ok("get", "ep", "web", "-o", "jsonpath={.subsets[0].notReadyAddresses[0].ip}") == "192.0.2.1"
+    refused = kubectl.fails("patch", "ep", "web", "--type=merge", "-p", '{"subsets": [{"ports": [{"port": 80}]}]}')
+    assert "subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`" in refused
+    kubectl.ok("delete", "ep", "web")
+
+
 def test_describe_pod_and_node(kubectl: Kubectl) -> None:
     name = f"node-{kubectl.namespace}"
     kubectl.ok("apply", "-f", "-", given=POD)
