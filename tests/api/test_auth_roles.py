@@ -95,6 +95,7 @@ def allows(who: str, words: str) -> bool:
         ("controller", "watch ipaddresspools.metallb.io"),
         ("controller", f"create {SLICES} default/"),
         ("controller", f"delete {SLICES} default/web-x"),
+        ("controller", "create endpoints default/"),
         ("controller", "patch services/status default/web"),
         ("controller", "patch ipaddresspools.metallb.io/status moorage-system/default"),
         ("controller", "patch nodes node-1"),
@@ -104,6 +105,14 @@ def allows(who: str, words: str) -> bool:
         ("controller", f"create {LEASES} kube-node-lease/"),
         ("controller", f"patch {LEASES} kube-node-lease/moorage-node-controller"),
         ("controller", "create events default/"),
+        # garbage collection
+        ("controller", "delete services default/web"),
+        ("controller", "patch services default/web"),
+        ("controller", "list secrets"),
+        ("controller", "delete nodes node-1"),
+        # what every namespace has
+        ("controller", "create serviceaccounts default/"),
+        ("controller", "update configmaps default/kube-root-ca.crt"),
     ],
 )
 def test_what_is_allowed(who: str, allowed: str) -> None:
@@ -158,12 +167,15 @@ def test_what_is_allowed(who: str, allowed: str) -> None:
         ("nodeless", "list services"),
         ("nodeless", "create nodes"),
         ("nodeless", "list pods ?spec.nodeName="),
-        ("controller", "delete services default/web"),
-        ("controller", "patch services default/web"),
         ("controller", "create pods default/"),
-        ("controller", "get secrets default/x"),
-        ("controller", f"patch {LEASES} kube-node-lease/node-1"),
-        ("controller", "delete nodes node-1"),
+        ("controller", "update services default/web"),
+        ("controller", "create secrets default/"),
+        ("controller", "update ingresses.networking.k8s.io default/x"),
+        ("controller", "create serviceaccounts/token default/x"),
+        ("controller", "create nodes"),
+        ("controller", "deletecollection pods default/"),
+        ("controller", "impersonate users admin"),
+        ("controller", "get /metrics"),
     ],
 )
 def test_what_is_refused(who: str, refused: str) -> None:

@@ -13,7 +13,6 @@ import msgspec
 from moorage.api.auth import ADMINS, AUTHENTICATED, CONTROLLERS, NODES, READERS, UNAUTHENTICATED, User
 from moorage.api.auth_asks import Ask
 from moorage.api.auth_nodes import Condition, NodeOf, always, own_dns_slice, own_lease, own_node, own_pods
-from moorage.model.cluster import NODE_LEASE_NAMESPACE
 
 ANY = "*"
 
@@ -53,11 +52,6 @@ def _may_see(paths: str) -> Rule:
     return Rule(frozenset({"get"}), paths=frozenset(paths.split()))
 
 
-def _own_lease_of_controllers(user: User, ask: Ask, node_of: NodeOf) -> bool:
-    """The Lease by which the node controller notices that it was cut off itself."""
-    return ask.namespace == NODE_LEASE_NAMESPACE and ask.name == "moorage-node-controller"
-
-
 READ = "get list watch"
 OPEN = "/healthz /healthz/* /livez /livez/* /readyz /readyz/* /version /version/"
 DOCUMENTS = f"/ /api /api/* /apis /apis/* /openapi /openapi/* {OPEN}"
@@ -93,12 +87,13 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
         _may("get create update patch", EVENTS),
     ),
     CONTROLLERS: (
-        _may(READ, f"services pods nodes namespaces {SLICES} {LEASES} ipaddresspools.metallb.io"),
-        _may("create update delete", SLICES),
-        _may("update patch", "services/status ipaddresspools.metallb.io/status pods/status nodes nodes/status"),
+        # the garbage collector and the clean-up of load balancers: owners and finalizers of whatever there is
+        _may(f"{READ} patch delete", ANY),
+        _may("create update", f"endpoints {SLICES}"),
         _may("create", "pods/binding"),
+        # what every namespace has
+        _may("create update", "serviceaccounts configmaps"),
         _may("create", LEASES),
-        _may("update patch", LEASES, _own_lease_of_controllers),
-        _may("get create update patch", EVENTS),
+        _may("create update", EVENTS),
     ),
 }
