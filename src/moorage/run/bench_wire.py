@@ -44,10 +44,9 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     def head(self, method: str, path: str) -> str:
         """Request line and headers, without the empty line that ends them."""
-        return (
-            f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nAuthorization: Bearer {self.token}\r\n"
-            "Accept: application/json\r\nUser-Agent: moorage-bench\r\n"
-        )
+        login = f"Authorization: Bearer {self.token}\r\n" if self.token else ""  # or a certificate in the context
+        host = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
+        return f"{host}{login}Accept: application/json\r\nUser-Agent: moorage-bench\r\n"
 
     def post(self, written: Written) -> bytes:
         head = self.head("POST", written.path)
