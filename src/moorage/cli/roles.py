@@ -63,12 +63,15 @@ def controller(
     kubeconfig: KubeconfigOption,
     load_balancer: Annotated[str, typer.Option(help="edge, or none: LoadBalancer addresses stay pending")] = "edge",
     node_grace: Annotated[float, typer.Option(help="seconds without a Lease until a node counts as lost")] = 40.0,
+    housekeeping: Annotated[bool, typer.Option(help="do what kube-controller-manager does, where there is none")] = True,
     log_format: LogFormatOption = "auto",
 ) -> None:
-    """EndpointSlices, load-balancer addresses, node health, scheduling."""
+    """EndpointSlices, load-balancer addresses, node health, scheduling, garbage collection."""
     from moorage.run.controller import ControllerSettings, run_controller
 
-    settings = ControllerSettings(kubeconfig=kubeconfig, load_balancer=load_balancer, node_grace=node_grace)
+    settings = ControllerSettings(
+        kubeconfig=kubeconfig, load_balancer=load_balancer, node_grace=node_grace, housekeeping=housekeeping
+    )
     run_role("controller", run_controller(settings), log_format)
 
 

@@ -23,6 +23,7 @@ from moorage.client.fake_rules import (
     selection,
     stamped,
     with_node,
+    with_propagation,
 )
 from moorage.client.routes import creation_path, object_path
 from moorage.model.errors import ApiError, already_exists, conflict, gone, not_found
@@ -166,14 +167,27 @@ class FakeClient:
         tree = merge(msgspec.to_builtins(old), patch)
         return self._replace(old, msgspec.convert(tree, type_), subresource)
 
-    async def delete(self, type_: type[Object], key: Key, uid: str = "", grace_seconds: int | None = None) -> None:
+    async def delete(
+        self,
+        type_: type[Object],
+        key: Key,
+        uid: str = "",
+        grace_seconds: int | None = None,
+        resource_version: str = "",
+        propagation: str = "",
+    ) -> None:
         await self._called("delete", type_, key)
         old = self._find(type_, key)
         kind = BY_TYPE[type_]
         if uid and uid != old.metadata.uid:
             detail = f"the UID in the precondition ({uid}) does not match the UID in record ({old.metadata.uid})"
             raise conflict(kind.plural, kind.group, key.name, detail)
-        ending = ended(old, grace_seconds, self._clock())
+        if resource_version and resource_version != old.metadata.resource_version:
+            detail = (
+                f"the ResourceVersion in the precondition ({resource_version}) does not match the ResourceVersion in record"
+            )
+            raise conflict(kind.plural, kind.group, key.name, f"{detail} ({old.metadata.resource_version})")
+        ending = ended(with_propagation(old, propagation), grace_seconds, self._clock())
         if is_gone(ending):
             self._drop(old)
         else:

@@ -13,11 +13,14 @@ from msgspec.structs import replace
 
 from moorage.model.clock import timestamp
 from moorage.model.errors import conflict, required, unprocessable
+from moorage.model.garbage import FOREGROUND, FOREGROUND_FINALIZER, ORPHAN, ORPHAN_FINALIZER
 from moorage.model.kinds import BY_TYPE
 from moorage.model.meta import Condition, Object
 from moorage.model.pods import DEFAULT_GRACE_SECONDS, Pod
 from moorage.model.ports import ADDED, DELETED, MODIFIED, O, WatchEvent
 from moorage.model.selectors import parse_field_selector, parse_label_selector
+
+_FINALIZERS = {FOREGROUND: FOREGROUND_FINALIZER, ORPHAN: ORPHAN_FINALIZER}
 
 
 def stamped(obj: O, revision: int) -> O:
@@ -80,6 +83,15 @@ def ended(obj: O, grace_seconds: int | None, now: float) -> O:
     if meta.deletion_timestamp is not None and grace >= (meta.deletion_grace_period_seconds or 0) > 0:
         return obj
     return _with_meta(obj, deletion_timestamp=timestamp(now + grace), deletion_grace_period_seconds=grace)
+
+
+def with_propagation(obj: O, propagation: str) -> O:
+    """The object with the finalizer that the policy asks for, and without the other. An empty policy changes nothing."""
+    if not propagation:
+        return obj
+    kept = tuple(each for each in obj.metadata.finalizers if each not in _FINALIZERS.values())
+    wanted = _FINALIZERS.get(propagation)
+    return _with_meta(obj, finalizers=(*kept, wanted) if wanted else kept)
 
 
 def is_gone(obj: Object) -> bool:

@@ -105,10 +105,21 @@ class HttpClient:
         body = await self._connection.request("PATCH", path, body=msgspec.json.encode(patch), content_type=_MERGE_PATCH)
         return decode_object(body, type_)
 
-    async def delete(self, type_: type[Object], key: Key, uid: str = "", grace_seconds: int | None = None) -> None:
+    async def delete(
+        self,
+        type_: type[Object],
+        key: Key,
+        uid: str = "",
+        grace_seconds: int | None = None,
+        resource_version: str = "",
+        propagation: str = "",
+    ) -> None:
         options: Tree = {"apiVersion": "v1", "kind": "DeleteOptions"}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        conditions = {"uid": uid, "resourceVersion": resource_version}
+        if any(conditions.values()):
+            options["preconditions"] = {name: value for name, value in conditions.items() if value}
+        if propagation:
+            options["propagationPolicy"] = propagation
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         await self._connection.request("DELETE", object_path(BY_TYPE[type_], key), body=msgspec.json.encode(options))

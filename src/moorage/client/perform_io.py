@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from moorage.client.collect_io import collect
 from moorage.client.notes import Notes
 from moorage.client.notes_io import post
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key, Object
 from moorage.model.pods import Pod
 from moorage.model.ports import Client
-from moorage.model.verbs import Bind, Create, Delete, MergePatch, Note, Update, Verb
+from moorage.model.verbs import Bind, Collect, Create, Delete, MergePatch, Note, Update, Verb
 
 MAX_AT_ONCE = 8
 """Requests in flight for one `perform`."""
@@ -83,7 +84,7 @@ def _about(verb: Verb) -> tuple[type[Object], Key]:
     match verb:
         case Create(obj) | Update(obj) | Note(obj):
             return type(obj), obj.key
-        case MergePatch(type_, key) | Delete(type_, key):
+        case MergePatch(type_, key) | Delete(type_, key) | Collect(type_, key):
             return type_, key
         case Bind(pod):
             return Pod, pod
@@ -100,6 +101,8 @@ async def _perform_one(client: Client, verb: Verb, component: str, now: float, n
                 await client.merge_patch(type_, key, patch, subresource)
             case Delete(type_, key, uid, grace_seconds):
                 await client.delete(type_, key, uid, grace_seconds)
+            case Collect():
+                await collect(client, verb)
             case Bind(pod, uid, node):
                 await client.bind(pod, uid, node)
             case Note():

@@ -1,7 +1,7 @@
 """Services with a selector + Pods -> EndpointSlices, as upstream's controller makes them (KEP-752).
 
-Slices carry upstream's managed-by label: those of others are left alone, as are Services without a selector. A Service that is
-gone takes its slices with it, since the embedded API server has no garbage collector.
+Slices carry upstream's managed-by label: those of others are left alone, as are Services without a selector. The slices of a
+Service that is gone are the garbage collector's.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class EndpointSliceController:
         existing = self._selection.slices_of(key, snapshot)
         if service is None:
             self._trigger_times.forget(key)
-        if service is None or service.spec.type == EXTERNAL_NAME:
+            return []
+        if service.spec.type == EXTERNAL_NAME:
             return [_delete(each) for each in existing]
         if not service.spec.selector:
             return []

@@ -14,7 +14,7 @@ import msgspec
 from moorage.model.meta import Key, Object
 from moorage.model.pods import Pod
 from moorage.model.snapshot import Snapshot
-from moorage.model.verbs import Bind, Create, Delete, MergePatch, Note, Update, Verb
+from moorage.model.verbs import Bind, Collect, Create, Delete, MergePatch, Note, Update, Verb
 
 PATIENCE = 5.0
 """Seconds after which a write that never showed is no longer waited for: the object may have come and gone in between."""
@@ -34,7 +34,7 @@ def target(verb: Verb) -> Target | None:
     match verb:
         case Create(obj=obj) | Update(obj=obj):
             return type(obj), obj.key
-        case MergePatch(type=type_, key=key) | Delete(type=type_, key=key):
+        case MergePatch(type=type_, key=key) | Delete(type=type_, key=key) | Collect(type=type_, key=key):
             return type_, key
         case Bind(pod=pod):
             return Pod, pod

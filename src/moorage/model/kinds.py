@@ -214,4 +214,5 @@ KINDS: tuple[Kind, ...] = (
 STORED: tuple[Kind, ...] = tuple(kind for kind in KINDS if not kind.form_of)
 
 BY_TYPE: dict[type[Object], Kind] = {kind.type: kind for kind in KINDS}
+BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in KINDS}
 BY_RESOURCE: dict[str, Kind] = {kind.resource: kind for kind in KINDS}

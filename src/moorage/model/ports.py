@@ -241,6 +241,16 @@ class Client(Protocol):
 
     async def merge_patch(self, type_: type[O], key: Key, patch: Tree, subresource: str = "") -> O: ...
 
-    async def delete(self, type_: type[Object], key: Key, uid: str = "", grace_seconds: int | None = None) -> None: ...
+    async def delete(
+        self,
+        type_: type[Object],
+        key: Key,
+        uid: str = "",
+        grace_seconds: int | None = None,
+        resource_version: str = "",
+        propagation: str = "",
+    ) -> None:
+        """`uid` and `resource_version` are preconditions; `propagation` is a policy of `model.garbage`."""
+        ...
 
     async def bind(self, pod: Key, uid: str, node: str) -> None: ...

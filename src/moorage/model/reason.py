@@ -127,6 +127,10 @@ class Reason(enum.Enum):
     CREATE_CONTAINER_ERROR = "CreateContainerError"
     """The container's process could not be started."""
 
+    # Garbage collection (control).
+    OWNER_REF_INVALID_NAMESPACE = "OwnerRefInvalidNamespace"
+    """An object names an owner that cannot own it, since it lives in another namespace."""
+
     # The datapath.
     SYNCED = "Synced"
     """The kernel holds the table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from moorage.model.meta import Key, Object
+from moorage.model.meta import Key, Object, OwnerReference
 from moorage.model.reason import Reason
 from moorage.model.wire import Tree
 
@@ -38,6 +38,20 @@ class Delete(msgspec.Struct, frozen=True):
     grace_seconds: int | None = None
 
 
+class Collect(msgspec.Struct, frozen=True):
+    """Deletes an object that lost its owners, as far as that is so: each of `owners` is looked up first.
+
+    `resource_version` guards against a change that the planner has not seen. `propagation` is a policy of `model.garbage`.
+    """
+
+    type: type[Object]
+    key: Key
+    uid: str
+    resource_version: str
+    owners: tuple[OwnerReference, ...] = ()
+    propagation: str = ""
+
+
 class Bind(msgspec.Struct, frozen=True):
     """Gives a Pod its node (`pods/binding`)."""
 
@@ -55,4 +69,4 @@ class Note(msgspec.Struct, frozen=True):
     warning: bool = False
 
 
-Verb = Create | Update | MergePatch | Delete | Bind | Note
+Verb = Create | Update | MergePatch | Delete | Collect | Bind | Note

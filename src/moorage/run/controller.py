@@ -13,6 +13,7 @@ from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Mirror, Want
 from moorage.control.endpoint_slices import EndpointSliceController
 from moorage.control.endpoints_objects import EndpointsController
+from moorage.control.garbage import GarbageCollector
 from moorage.control.load_balancers import LoadBalancerController
 from moorage.control.loop_io import run_controllers
 from moorage.control.mirroring import MirroringController
@@ -22,11 +23,14 @@ from moorage.control.types import Controller
 
 
 class ControllerSettings(msgspec.Struct, frozen=True):
-    """`load_balancer` is "edge" or "none". `node_grace` is how long a node may miss its Lease, in seconds (Kubernetes: 40)."""
+    """`load_balancer` is "edge" or "none". `node_grace` is how long a node may miss its Lease, in seconds (Kubernetes: 40).
+    `housekeeping` is for a cluster without kube-controller-manager: garbage collection, and what every namespace has.
+    """
 
     kubeconfig: str
     load_balancer: str = "edge"
     node_grace: float = 40.0
+    housekeeping: bool = True
 
 
 async def run_controller(settings: ControllerSettings) -> None:
@@ -39,9 +43,14 @@ async def run_controller(settings: ControllerSettings) -> None:
         LoadBalancerController(settings.load_balancer),
         NodeHealthController(settings.node_grace),
         Scheduler(),
+        *(_housekeepers() if settings.housekeeping else ()),
     )
     async with HttpClient(load(settings.kubeconfig), user_agent="moorage-controller") as client, asyncio.TaskGroup() as tasks:
         wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
         mirror = Mirror(client, [Want(type_) for type_ in wanted])
         tasks.create_task(mirror.run(), name="mirror")
         tasks.create_task(run_controllers(controllers, mirror, client, time.time), name="controllers")
+
+
+def _housekeepers() -> tuple[Controller, ...]:
+    return (GarbageCollector(),)
