@@ -173,6 +173,58 @@ spec:
     run(running, story)
 
 
+def test_traffic_stays_on_the_node_while_one_of_its_endpoints_is_ready(running: Running) -> None:
+    """trafficDistribution: PreferSameNode, from the Service to its hints, to the kernels of the nodes."""
+
+    async def story(traffic: Traffic) -> None:
+        here = (await traffic.pods("my-api-client"))[0].spec.node_name
+        wanted = {each.metadata.name for each in await traffic.pods("my-api") if each.spec.node_name == here}
+        assert 0 < len(wanted) < 3
+        await _distribute(traffic, '"PreferSameNode"', wanted)
+        await _distribute(traffic, "null", {each.metadata.name for each in await traffic.pods("my-api")})
+
+    run(running, story)
+
+
+async def _distribute(traffic: Traffic, word: str, wanted: set[str]) -> None:
+    await traffic.kubectl(
+        "patch", "service", "my-api-service", "--type=merge", "-p", f'{{"spec": {{"trafficDistribution": {word}}}}}'
+    )
+    limit = time.monotonic() + 5
+    while set((answers := await traffic.ask("pod/my-api-client", "http://my-api-service", 60)).pods) != wanted:
+        assert time.monotonic() < limit, answers
+        assert answers.failed == 0
+
+
+def test_endpoints_written_by_hand_are_reached(running: Running) -> None:
+    """A Service without a selector and an Endpoints object, which is mirrored to a slice."""
+
+    async def story(traffic: Traffic) -> None:
+        pod = (await traffic.pods("my-api"))[0]
+        manifest = Path(traffic.plan.state) / "by-hand.yaml"
+        manifest.write_text(f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: by-hand}}
+spec: {{ports: [{{port: 80, targetPort: 8080}}]}}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {{name: by-hand}}
+subsets: [{{addresses: [{{ip: {pod.status.pod_ip}}}], ports: [{{port: 8080}}]}}]
+""")
+        await traffic.kubectl("apply", "-f", str(manifest))
+        try:
+            limit = time.monotonic() + 5
+            while (answers := await traffic.ask("pod/my-api-client", "http://by-hand", 5)).failed:
+                assert time.monotonic() < limit, answers
+            assert set(answers.pods) == {pod.metadata.name}
+        finally:
+            await traffic.kubectl("delete", "-f", str(manifest))
+
+    run(running, story)
+
+
 def test_a_pod_sees_its_client_and_reaches_itself(running: Running) -> None:
     async def story(traffic: Traffic) -> None:
         pods = await traffic.pods("my-api")
