@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from moorage.api.descriptions import describe
 from moorage.api.openapi import answer, document
 from moorage.model.kinds import KINDS
+from moorage.model.service import ServiceSpec
 
 GROUPS = sorted({(kind.group, kind.version) for kind in KINDS})
 
@@ -20,6 +22,11 @@ def references(value: Any) -> set[str]:
     if isinstance(value, list):
         return set().union(*map(references, value))
     return set()
+
+
+def without_text(schema: Any) -> Any:
+    assert schema.pop("description")
+    return schema
 
 
 def patch_types(group: str, version: str, kind: str) -> set[str]:
@@ -36,7 +43,8 @@ def test_every_reference_leads_somewhere(group: str, version: str) -> None:
     schemas = built["components"]["schemas"]
     assert references(built) <= {f"#/components/schemas/{name}" for name in schemas}
     named = [each["kind"] for schema in schemas.values() for each in schema.get("x-kubernetes-group-version-kind", ())]
-    assert sorted(named) == sorted(kind.kind for kind in KINDS if (kind.group, kind.version) == (group, version))
+    served = [kind for kind in KINDS if (kind.group, kind.version) == (group, version)]
+    assert sorted(named) == sorted(name for kind in served for name in (kind.kind, kind.list_kind))
 
 
 def test_operations_offer_field_validation() -> None:
@@ -58,6 +66,7 @@ def test_properties() -> None:
     schemas = document("", "v1")["components"]["schemas"]
     spec = schemas["io.k8s.api.core.v1.ServiceSpec"]["properties"]
     assert spec["ports"] == {
+        "description": describe(ServiceSpec).fields["ports"],
         "type": "array",
         "items": {"allOf": [{"$ref": "#/components/schemas/io.k8s.api.core.v1.ServicePort"}]},
         "x-kubernetes-patch-strategy": "merge",
@@ -65,10 +74,10 @@ def test_properties() -> None:
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["port"],
     }
-    assert spec["selector"] == {"type": "object", "additionalProperties": {"type": "string"}}
-    assert spec["publishNotReadyAddresses"] == {"type": "boolean"}
+    assert without_text(spec["selector"]) == {"type": "object", "additionalProperties": {"type": "string"}}
+    assert without_text(spec["publishNotReadyAddresses"]) == {"type": "boolean"}
     port = schemas["io.k8s.api.core.v1.ServicePort"]["properties"]
-    assert port["targetPort"] == {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}
+    assert without_text(port["targetPort"]) == {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}
     metadata = schemas["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]["properties"]
     assert (metadata["finalizers"]["x-kubernetes-patch-strategy"], metadata["finalizers"]["x-kubernetes-list-type"]) == (
         "merge",
@@ -77,7 +86,7 @@ def test_properties() -> None:
     assert "x-kubernetes-patch-merge-key" not in metadata["finalizers"]
     pod = schemas["io.k8s.api.core.v1.PodSpec"]["properties"]
     assert pod["volumes"]["x-kubernetes-patch-strategy"] == "merge,retainKeys"
-    assert pod["affinity"] == {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    assert without_text(pod["affinity"]) == {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
 def test_documents_are_found_by_the_index_and_may_be_kept() -> None:
@@ -96,10 +105,33 @@ def test_documents_are_found_by_the_index_and_may_be_kept() -> None:
     assert answer("/nothing", "", {}) is None
 
 
-def test_version_2_describes_nothing() -> None:
-    plain = answer("/openapi/v2", "application/json", {})
-    assert plain is not None
-    assert msgspec.json.decode(b"".join(plain.body))["paths"] == {}
-    encoded = answer("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", {})
-    assert encoded is not None
-    assert b"".join(encoded.body) == b"\x0a\x032.0\x12\x1d\x0a\x0aKubernetes\x12\x0fv1.36.0+moorage"
+def version_2() -> Any:
+    response = answer("/openapi/v2", "application/json", {})
+    assert response is not None
+    return msgspec.json.decode(b"".join(response.body))
+
+
+def test_version_2_is_the_whole_api_in_one_document() -> None:
+    found = version_2()
+    definitions = found["definitions"]
+    assert found["swagger"] == "2.0"
+    assert references(found) <= {f"#/definitions/{name}" for name in definitions}
+    for group, version in GROUPS:
+        built = document(group, version)
+        assert set(built["paths"]) <= set(found["paths"])
+        assert set(built["components"]["schemas"]) <= set(definitions)
+    home = "io.k8s.api.core.v1"
+    assert definitions[f"{home}.Service"]["properties"]["spec"]["$ref"] == f"#/definitions/{home}.ServiceSpec"
+    port = definitions[f"{home}.ServicePort"]
+    assert port["required"] == ["port"]
+    assert without_text(port["properties"]["targetPort"]) == {"type": "string", "format": "int-or-string"}
+    patch = found["paths"]["/api/v1/namespaces/{namespace}/services/{name}"]["patch"]
+    assert "application/strategic-merge-patch+json" in patch["consumes"]
+    assert {each["name"] for each in patch["parameters"]} >= {"dryRun", "fieldValidation", "body"}
+
+
+def test_the_document_in_protobuf() -> None:
+    response = answer("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", {})
+    assert response is not None
+    assert response.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    assert b"".join(response.body).startswith(b"\x0a\x032.0")
