@@ -2,6 +2,7 @@
 
 up.json        who runs and how to reach it (`Running`)
 kubeconfig     for people on this machine
+kubeconfigs/   one for each part of the system
 data/          the server's database, certificates and tokens
 logs/          one file for each role and Pod
 bin/           commands for `moorage exec`
