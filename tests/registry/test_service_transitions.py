@@ -34,7 +34,7 @@ FULL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """A Service of each type with a value in each field that belongs to it."""
 
-COMMON = {
+COMMON: dict[str, Any] = {
     "selector": {"app": "a"},
     "sessionAffinity": "ClientIP",
     "publishNotReadyAddresses": True,
