@@ -42,7 +42,7 @@ class Gate:
     def guard(self, asked: Request, user: User, ask: Ask) -> None:
         """Checks a request, and again when its body has come: meanwhile a Pod may have become another node's.
 
-        The object in the body is judged by the verb, through `asked.admit`, or `asked.admit_new` where another verb than a create
+        The object in the body is judged by the verb, through `asked.admit`, or `asked.admit_new` where a verb other than create
         makes one. Raises ApiError 403.
         """
         self.check(user, ask)
