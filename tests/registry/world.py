@@ -53,6 +53,13 @@ class World:
     def merge(self, kind: Kind, name: str, patch: Tree, subresource: str = "") -> Outcome:
         return self.patch(kind, name, lambda tree: merged(tree, patch), subresource)
 
+    def apply(self, kind: Kind, name: str, tree: Tree, manager: str, subresource: str = "", force: bool = False) -> Outcome:
+        """Server-side apply; apiVersion, kind and name are added where they are absent."""
+        metadata = {"name": name, **tree.get("metadata", {})}
+        tree = {"apiVersion": kind.api_version, "kind": kind.kind, **tree, "metadata": metadata}
+        options = WriteOptions(manager=manager, force=force)
+        return asyncio.run(self.registry.apply(kind, key(kind, name), tree, options, subresource))
+
     def delete(self, kind: Kind, name: str, **options: Any) -> Outcome:
         return asyncio.run(self.registry.delete(kind, key(kind, name), DeleteOptions(**options)))
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from moorage.registry.managed.fieldset import SELF, FieldSet, union, without
-from moorage.registry.managed.schema import LEAF, Entries, Items, Node, Repeated, Values
+from moorage.registry.managed.schema import LEAF, Entries, Items, Node, Record, Repeated, Values
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ def _compare(node: Node, before: Any, after: Any, found: Comparison) -> None:
         if isinstance(was, Repeated) != isinstance(value, Repeated):
             found.removed[element] = _whole(child, was)
             found.added[element] = _whole(child, value)
-        elif isinstance(was, Repeated) or not (_parts(child, was) or _parts(child, value)):
+        elif isinstance(was, Repeated) or _are_leaves(child, was, value):
             found.modified[element] = {}
         else:
             inner = compare(child, was, value)
@@ -60,6 +60,11 @@ def _compare(node: Node, before: Any, after: Any, found: Comparison) -> None:
     for element, was in old.items():
         if element not in new:
             found.removed[element] = _whole(node.child(element), was)
+
+
+def _are_leaves(node: Node, was: Any, value: Any) -> bool:
+    """Whether two unlike values are compared as wholes. Structs never are: without parts they differ in what nobody owns."""
+    return not (isinstance(node, Record) or _parts(node, was) or _parts(node, value))
 
 
 def _parts(node: Node, value: Any) -> dict[str, Any]:
