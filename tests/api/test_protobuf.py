@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from moorage.api.protobuf import MAGIC, NUMBERS, is_readable, read_protobuf
+from moorage.api.protobuf import MAGIC, is_readable, read_protobuf
+from moorage.api.protobuf_numbers import NUMBERS
 from moorage.api.shapes import shape
 from moorage.model.cluster import Namespace
 from moorage.model.errors import ApiError

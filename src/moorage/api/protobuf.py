@@ -1,96 +1,24 @@
 """Kubernetes' protobuf encoding of an object -> the same tree that its JSON would give. Only read, never written.
 
-kubectl sends it where it uses a typed client: `create namespace`, `create service`. It takes JSON for an answer. The envelope
-is `k8s\\0` and a `runtime.Unknown`; field numbers are those of the `generated.proto` files of Kubernetes 1.36. Fields without a
-number here are skipped: what a writer cannot set anyway (status, managedFields).
+kubectl sends it where it uses a typed client, as for `create namespace` and `create service`. It takes JSON for an answer. The
+envelope is `k8s\\0` and a `runtime.Unknown`. Fields without a number in `protobuf_numbers` are skipped: what a writer cannot set
+anyway (status, managedFields).
 """
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
 
-from moorage.api import review_types as reviews
+from moorage.api.protobuf_numbers import BASE64, EMBEDDED, NUMBERS
 from moorage.api.shapes import Field, shape, without_none
 from moorage.model.clock import timestamp
-from moorage.model.cluster import Namespace, NamespaceSpec
 from moorage.model.errors import bad_request
-from moorage.model.meta import ObjectMeta, OwnerReference
-from moorage.model.service import ClientIPConfig, Service, ServicePort, ServiceSpec, SessionAffinityConfig
 from moorage.model.wire import ApiType, Tree
 
 MAGIC = b"k8s\0"
-
-NUMBERS: Mapping[type[ApiType], Mapping[int, str]] = {
-    ObjectMeta: {
-        1: "name",
-        2: "generateName",
-        3: "namespace",
-        5: "uid",
-        6: "resourceVersion",
-        7: "generation",
-        8: "creationTimestamp",
-        9: "deletionTimestamp",
-        10: "deletionGracePeriodSeconds",
-        11: "labels",
-        12: "annotations",
-        13: "ownerReferences",
-        14: "finalizers",
-    },
-    OwnerReference: {1: "kind", 3: "name", 4: "uid", 5: "apiVersion", 6: "controller", 7: "blockOwnerDeletion"},
-    Namespace: {1: "metadata", 2: "spec"},
-    NamespaceSpec: {1: "finalizers"},
-    Service: {1: "metadata", 2: "spec"},
-    ServiceSpec: {
-        1: "ports",
-        2: "selector",
-        3: "clusterIP",
-        4: "type",
-        5: "externalIPs",
-        7: "sessionAffinity",
-        8: "loadBalancerIP",
-        9: "loadBalancerSourceRanges",
-        10: "externalName",
-        11: "externalTrafficPolicy",
-        12: "healthCheckNodePort",
-        13: "publishNotReadyAddresses",
-        14: "sessionAffinityConfig",
-        17: "ipFamilyPolicy",
-        18: "clusterIPs",
-        19: "ipFamilies",
-        20: "allocateLoadBalancerNodePorts",
-        21: "loadBalancerClass",
-        22: "internalTrafficPolicy",
-        23: "trafficDistribution",
-    },
-    ServicePort: {1: "name", 2: "protocol", 3: "port", 4: "targetPort", 5: "nodePort", 6: "appProtocol"},
-    SessionAffinityConfig: {1: "clientIP"},
-    ClientIPConfig: {1: "timeoutSeconds"},
-    reviews.SelfSubjectAccessReview: {1: "metadata", 2: "spec"},
-    reviews.SelfSubjectAccessReviewSpec: {1: "resourceAttributes", 2: "nonResourceAttributes"},
-    reviews.SubjectAccessReview: {1: "metadata", 2: "spec"},
-    reviews.LocalSubjectAccessReview: {1: "metadata", 2: "spec"},
-    reviews.SubjectAccessReviewSpec: {1: "resourceAttributes", 2: "nonResourceAttributes", 3: "user", 4: "groups", 6: "uid"},
-    reviews.ResourceAttributes: {
-        1: "namespace",
-        2: "verb",
-        3: "group",
-        4: "version",
-        5: "resource",
-        6: "subresource",
-        7: "name",
-        8: "fieldSelector",
-    },
-    reviews.FieldSelectorAttributes: {1: "rawSelector", 2: "requirements"},
-    reviews.FieldSelectorRequirement: {1: "key", 2: "operator", 3: "values"},
-    reviews.NonResourceAttributes: {1: "path", 2: "verb"},
-    reviews.SelfSubjectRulesReview: {1: "metadata", 2: "spec"},
-    reviews.SelfSubjectRulesReviewSpec: {1: "namespace"},
-    reviews.SelfSubjectReview: {1: "metadata"},
-    reviews.TokenReview: {1: "metadata", 2: "spec"},
-    reviews.TokenReviewSpec: {1: "token", 2: "audiences"},
-}
 
 _TIMES = frozenset({"creationTimestamp", "deletionTimestamp"})
 """Fields that are strings in JSON and a message of seconds and nanoseconds here."""
@@ -127,20 +55,26 @@ def read_protobuf(data: bytes, type_: type[ApiType]) -> Tree:
 def _message(data: bytes, type_: type[ApiType]) -> Tree:
     names, fields = NUMBERS[type_], shape(type_)
     tree: Tree = {}
+    embedded = EMBEDDED.get(type_, {})
     for number, raw in _fields(data):
         if number in names:
-            _set(tree, fields[names[number]], raw)
+            _set(tree, fields[names[number]], raw, (type_, names[number]) in BASE64)
+        elif number in embedded:
+            for inner, value in _fields(_as_bytes(raw)):
+                if inner in embedded[number]:
+                    _set(tree, fields[embedded[number][inner]], value)
     return tree
 
 
-def _set(tree: Tree, field: Field, raw: int | bytes) -> None:
+def _set(tree: Tree, field: Field, raw: int | bytes, is_base64: bool = False) -> None:
     alternatives = without_none(field.hint)
     hint = alternatives[0]
     if typing.get_origin(hint) is tuple:
         tree.setdefault(field.name, []).append(_value(field, typing.get_args(hint)[0], raw))
     elif typing.get_origin(hint) is dict:
         entry = dict(_fields(_as_bytes(raw)))
-        tree.setdefault(field.name, {})[_as_bytes(entry.get(1, b"")).decode()] = _as_bytes(entry.get(2, b"")).decode()
+        key, value = _as_bytes(entry.get(1, b"")), _as_bytes(entry.get(2, b""))
+        tree.setdefault(field.name, {})[key.decode()] = (b64encode(value) if is_base64 else value).decode()
     elif set(alternatives) == {int, str}:
         tree[field.name] = _int_or_string(_as_bytes(raw))
     elif field.name in _TIMES:
