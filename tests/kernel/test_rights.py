@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -107,6 +109,18 @@ def test_the_edge_only_reads(running: Running) -> None:
             assert refused.value.code == 403
 
     asyncio.run(story())
+
+
+def test_a_kubeconfig_for_those_who_only_look(running: Running, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "moorage", "kubeconfig", "--instance", running.instance]
+    for user, options in (("admin", []), ("reader", ["--user", "reader"])):
+        printed = subprocess.run([*command, *options], capture_output=True, text=True, check=True).stdout
+        (tmp_path / user).write_text(printed)
+        asking = [find_kubectl(), f"--kubeconfig={tmp_path / user}", f"--cache-dir={tmp_path}", "auth", "whoami"]
+        told = subprocess.run(
+            [*asking, "-o", "jsonpath={.status.userInfo.username}"], capture_output=True, text=True, check=True
+        )
+        assert told.stdout == user
 
 
 def test_kubeconfigs_are_private_and_hold_one_identity(running: Running) -> None:

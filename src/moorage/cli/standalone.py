@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,13 @@ from typing import Annotated
 import typer
 
 from moorage.cli.output import InstanceOption, Output, OutputOption, console, print_json
-from moorage.run.state_io import DEFAULT_INSTANCE, Running, read_running, require_root, require_running
+from moorage.run.state_io import DEFAULT_INSTANCE, Running, read_running, reader_kubeconfig, require_root, require_running
+
+
+class User(enum.StrEnum):
+    ADMIN = "admin"
+    READER = "reader"
+
 
 NodesOption = Annotated[int, typer.Option("--nodes", "-n", min=1, max=50, help="how many nodes")]
 
@@ -68,9 +75,13 @@ def down(instance: InstanceOption = DEFAULT_INSTANCE, output: OutputOption = Out
         console.print("removed what an earlier run left" if left else "nothing was running, and nothing was left")
 
 
-def kubeconfig(instance: InstanceOption = DEFAULT_INSTANCE) -> None:
+def kubeconfig(
+    user: Annotated[User, typer.Option(help="admin may do everything, reader only looks, and not at Secrets")] = User.ADMIN,
+    instance: InstanceOption = DEFAULT_INSTANCE,
+) -> None:
     """Prints the kubeconfig of the running standalone system."""
-    sys.stdout.write(Path(require_running(instance).kubeconfig).read_text())
+    running = require_running(instance)
+    sys.stdout.write(Path(running.kubeconfig if user is User.ADMIN else reader_kubeconfig(instance)).read_text())
 
 
 def exec_(

@@ -28,7 +28,7 @@ from moorage.run.identities import ADMIN, CONTROLLER, READER, node_identity
 from moorage.run.lab_node import LabNode
 from moorage.run.power import follow_power
 from moorage.run.roles_io import DEATHS, Role, RoleRunner, log_tail, stop_all
-from moorage.run.state_io import Running, read_running, start_time, write_running
+from moorage.run.state_io import Running, read_running, reader_kubeconfig, start_time, write_running
 from moorage.run.vantage_io import Finished, run_at
 
 API_PORT = 6443
@@ -138,7 +138,8 @@ class Standalone:
         inside = f"https://{self.plan.server.address}:{API_PORT}"
         arguments = ["server", "--data-dir", str(self._state / "data"), "--listen", f"{self.plan.server.address}:{API_PORT}"]
         arguments += ["--listen-fd", str(door.fileno()), "--advertise", f"{self.plan.server.address}:{API_PORT}"]
-        arguments += ["--kubeconfig-out", f"{ADMIN}={self.server_url}={self.kubeconfig}"]
+        for user, path in ((ADMIN, self.kubeconfig), (READER, reader_kubeconfig(self.settings.instance))):
+            arguments += ["--kubeconfig-out", f"{user}={self.server_url}={path}"]
         for word in (CONTROLLER, READER, *(node_identity(each.name) for each in self.plan.node_machines)):
             arguments += ["--kubeconfig-out", f"{word}={inside}={self._inside(word)}"]
         server = await self._run(Role("server", "server", tuple(arguments), (door.fileno(),)))

@@ -1,11 +1,12 @@
 """What a standalone system leaves on disk while it runs: `/run/moorage/INSTANCE/`, and how others find it there.
 
-up.json        who runs and how to reach it (`Running`)
-kubeconfig     for people on this machine
-kubeconfigs/   one for each part of the system
-data/          the server's database, certificates and tokens
-logs/          one file for each role and Pod
-bin/           commands for `moorage exec`
+up.json             who runs and how to reach it (`Running`)
+kubeconfig          the administrator's, for people on this machine
+kubeconfig.reader   for those who only look
+kubeconfigs/        one for each part of the system
+data/               the server's database, certificates and tokens
+logs/               one file for each role and Pod
+bin/                commands for `moorage exec`
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class Running(msgspec.Struct, frozen=True):
 
 def directory(instance: str) -> Path:
     return RUNTIME / instance
+
+
+def reader_kubeconfig(instance: str) -> Path:
+    return directory(instance) / "kubeconfig.reader"
 
 
 def start_time(pid: int) -> int | None:
