@@ -1,8 +1,8 @@
 """Kubernetes' protobuf encoding of an object -> the same tree that its JSON would give. Only read, never written.
 
 kubectl sends it where it uses a typed client, as for `create namespace` and `create service`. It takes JSON for an answer. The
-envelope is `k8s\\0` and a `runtime.Unknown`. Fields without a number in `protobuf_numbers` are skipped: what a writer cannot set
-anyway (status, managedFields).
+envelope is `k8s\\0` and a `runtime.Unknown`. Fields without a number in `protobuf_numbers` are skipped: what no writer can set
+(status, managedFields).
 """
 
 from __future__ import annotations
