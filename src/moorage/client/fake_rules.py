@@ -48,7 +48,7 @@ def created(obj: O, old: Object | None, uid: str, now: float) -> O:
 
 
 def replaced(old: O, new: O, subresource: str) -> O:
-    """What an update makes of an object: all but the status, or the status alone. Raises ApiError 409 on a stale version."""
+    """What an update makes of an object: all but the status, or status and metadata. Raises ApiError 409 on a stale version."""
     kind = BY_TYPE[type(old)]
     if new.metadata.uid not in ("", old.metadata.uid):
         detail = f"Precondition failed: UID in precondition: {new.metadata.uid}, UID in object meta: {old.metadata.uid}"
@@ -57,10 +57,11 @@ def replaced(old: O, new: O, subresource: str) -> O:
         detail = "the object has been modified; please apply your changes to the latest version and try again"
         raise conflict(kind.plural, kind.group, old.metadata.name, detail)
     if subresource == "status":
-        return replace(old, status=_status(new))
-    kept = replace(new, api_version=kind.api_version, kind=kind.kind)
-    if "status" in kind.subresources:
-        kept = replace(kept, status=_status(old))
+        kept = replace(old, metadata=new.metadata, status=_status(new))
+    else:
+        kept = replace(new, api_version=kind.api_version, kind=kind.kind)
+        if "status" in kind.subresources:
+            kept = replace(kept, status=_status(old))
     meta = old.metadata
     return _with_meta(
         kept,
