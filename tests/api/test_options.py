@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from moorage.api.exchange import Request
-from moorage.api.options import delete_options, write_options
+from moorage.api.options import delete_options, manager_of, write_options
 from moorage.model.errors import ApiError
 from moorage.model.ports import DeleteOptions, WriteOptions
 
@@ -32,6 +32,25 @@ def test_write_options() -> None:
         'CreateOptions.meta.k8s.io "" is invalid: [dryRun: Unsupported value: "Some": supported values: "All", '
         'fieldValidation: Unsupported value: "Loose": supported values: "Ignore", "Strict", "Warn"]'
     )
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "manager"),
+    [
+        ("kubectl/v1.36.0 (linux/amd64) kubernetes/abc", "kubectl"),
+        ("Mozilla", "Mozilla"),
+        ("a\tb/1", "ab"),
+        ("m" * 200, "m" * 128),
+        ("ü" * 100, "ü" * 64),
+        ("", ""),
+    ],
+)
+def test_the_manager_of_a_user_agent(user_agent: str, manager: str) -> None:
+    """Source: apiserver `endpoints/handlers/create.go` prefixFromUserAgent."""
+    assert manager_of(user_agent) == manager
+    assert write_options({}, "Create", user_agent).manager == manager
+    assert write_options({"dryRun": "All"}, "Create", user_agent).manager == manager
+    assert write_options({"fieldManager": "me"}, "Create", user_agent).manager == "me"
 
 
 def test_delete_options_from_the_body() -> None:
