@@ -25,8 +25,12 @@ VERSION: Mapping[str, str] = {
 }
 """The API level that is implemented. Clients read `major`, `minor` and `gitVersion`."""
 
-_SUBRESOURCE_VERBS: Mapping[str, tuple[str, ...]] = {"status": ("get", "patch", "update"), "binding": ("create",)}
-_SUBRESOURCE_KINDS = {"binding": "Binding"}
+_SUBRESOURCE_VERBS: Mapping[str, tuple[str, ...]] = {
+    "status": ("get", "patch", "update"),
+    "binding": ("create",),
+    "token": ("create",),
+}
+_SUBRESOURCE_KINDS = {"binding": "Binding", "token": "TokenRequest"}
 
 _SERVED = (*KINDS, *REVIEWS)
 

@@ -47,6 +47,7 @@ _OBJECT = {"GET": Verb.GET, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH, "DELETE": V
 _SUBRESOURCES: Mapping[str, Mapping[str, Verb]] = {
     "status": {"GET": Verb.GET, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH},
     "binding": {"POST": Verb.CREATE},
+    "token": {"POST": Verb.CREATE},
 }
 
 _ALL_VERBS = frozenset(Verb)

@@ -9,9 +9,22 @@ from pathlib import Path
 
 from moorage.api.auth import ADMINS, READERS, User, format_tokens, parse_tokens
 from moorage.api.files_io import write_private
+from moorage.api.service_account_tokens import TokenSigner, make_key
 from moorage.model.errors import HostError
 
 _ISSUED = (User("admin", (ADMINS,), "admin"), User("reader", (READERS,), "reader"))
+
+
+def ensure_signer(directory: Path, ca: str) -> TokenSigner:
+    """The signer of ServiceAccount tokens, whose key is made once. Raises HostError where its file cannot be used."""
+    path = directory / "sa.key"
+    try:
+        if not path.exists():
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            write_private(path, make_key())
+        return TokenSigner(path.read_bytes(), ca)
+    except (OSError, ValueError) as error:
+        raise HostError(f"key of service account tokens {path}: {error}") from error
 
 
 def ensure_tokens(directory: Path) -> Mapping[str, User]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -23,6 +23,7 @@ from moorage.api.shapes import takes_strategic_patch
 from moorage.api.status import success, unsupported_media_type
 from moorage.api.watches import open_watch
 from moorage.manifest.body import Body
+from moorage.model.config import TokenRequest
 from moorage.model.errors import ApiError
 from moorage.model.kinds import PODS, SERVICES, Kind
 from moorage.model.meta import Object
@@ -36,6 +37,9 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 _RETURNED_WHEN_DELETED = (PODS, SERVICES)
 """Kinds whose finished deletion is answered with the last state of the object; the others with a Status, as upstream does."""
+
+_BODIES: Mapping[str, type[Object]] = {"binding": Binding, "token": TokenRequest}
+"""What is posted to a subresource."""
 
 Answer = Response | Stream
 
@@ -81,11 +85,13 @@ class Verbs:
     async def _create(self, request: Request, target: Target) -> Answer:
         options = write_options(request.query, "Create", request.header(b"user-agent"))
         form = self._form(request, target.kind)
-        body = await read_object(request, Binding if target.subresource == "binding" else target.kind.type)
+        body = await read_object(request, _BODIES.get(target.subresource, target.kind.type))
         options = _with_duplicates(options, body)
         outcome = await self._resources.create(
             target.kind, target.namespace, body.tree, options, target.name, target.subresource
         )
+        if target.subresource == "token":
+            return Response(201, JSON, (outcome.record.body,))
         if target.subresource:
             return json_document(success(), 201)
         return _written(form, outcome, 201)

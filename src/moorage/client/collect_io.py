@@ -18,8 +18,8 @@ async def collect(client: Client, verb: Collect) -> None:
 
 
 async def _exists(client: Client, owner: OwnerReference, namespace: str) -> bool:
-    """An owner is found by its name, in the namespace of the dependent, and known by its uid. Kinds that nobody here knows
-    count as there.
+    """An owner is found by its name, in the namespace of the dependent, and known by its uid, if it has one. Kinds that nobody
+    here knows count as there.
     """
     kind = BY_NAME.get((owner.api_version, owner.kind))
     if kind is None:
@@ -30,4 +30,4 @@ async def _exists(client: Client, owner: OwnerReference, namespace: str) -> bool
         if error.code != 404:
             raise
         return False
-    return found.metadata.uid == owner.uid
+    return owner.uid in ("", found.metadata.uid)

@@ -45,6 +45,13 @@ def in_cluster(directory: Path = SERVICE_ACCOUNT, environ: Mapping[str, str] | N
     )
 
 
+def authority(access: Access) -> str:
+    """The certificate of the authority that the server is trusted by, PEM; empty where the system's are. Raises UserError."""
+    if access.ca_data:
+        return access.ca_data.decode("ascii")
+    return _read(Path(access.ca_file)) if access.ca_file else ""
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text()

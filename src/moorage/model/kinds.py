@@ -144,7 +144,9 @@ IP_ADDRESSES = Kind(
 
 CONFIG_MAPS = _core("ConfigMap", "configmaps", ConfigMap, namespaced=True, short_names=("cm",))
 SECRETS = _core("Secret", "secrets", Secret, namespaced=True)
-SERVICE_ACCOUNTS = _core("ServiceAccount", "serviceaccounts", ServiceAccount, namespaced=True, short_names=("sa",))
+SERVICE_ACCOUNTS = _core(
+    "ServiceAccount", "serviceaccounts", ServiceAccount, namespaced=True, short_names=("sa",), subresources=("token",)
+)
 EVENTS_V1 = Kind(
     group="events.k8s.io",
     version="v1",

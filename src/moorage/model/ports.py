@@ -163,6 +163,14 @@ Admit = Callable[[Tree], None]
 """Judges an object that somebody wants to write. Raises ApiError 403."""
 
 
+class TokenIssuer(Protocol):
+    """Who signs the tokens of ServiceAccounts. `ca` is the certificate of the cluster's authority, PEM."""
+
+    ca: str
+
+    def issue(self, claims: Tree) -> str: ...
+
+
 class Resources(Protocol):
     """The meaning of the verbs: what `api` calls and `registry` implements. All raise ApiError."""
 

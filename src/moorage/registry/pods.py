@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
+from moorage.model.config import DEFAULT_ACCOUNT
 from moorage.model.errors import FieldError
 from moorage.model.pods import (
     DEFAULT_GRACE_SECONDS,
@@ -57,7 +58,12 @@ class PodStrategy(Strategy[Pod]):
         return msgspec.structs.replace(obj, spec=spec, status=status)
 
     def prepare_create(self, obj: Pod) -> Pod:
-        return msgspec.structs.replace(obj, status=PodStatus(phase="Pending", qos_class=quality_of_service(obj.spec)))
+        """Source of the account: the admission plugin ServiceAccount."""
+        account = obj.spec.service_account_name or obj.spec.service_account or DEFAULT_ACCOUNT
+        spec = msgspec.structs.replace(obj.spec, service_account_name=account, service_account=account)
+        return msgspec.structs.replace(
+            obj, spec=spec, status=PodStatus(phase="Pending", qos_class=quality_of_service(obj.spec))
+        )
 
     def prepare_status(self, before: Pod, after: Pod) -> Pod:
         status = msgspec.structs.replace(after.status, qos_class=before.status.qos_class)

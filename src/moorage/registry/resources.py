@@ -36,6 +36,7 @@ from moorage.registry.refusals import (
 from moorage.registry.selection import select
 from moorage.registry.settings import RegistrySettings
 from moorage.registry.strategies import strategies
+from moorage.registry.token_requests import grant, read_token_request
 from moorage.registry.transaction import Transaction
 from moorage.registry.watch_io import SelectedSubscription
 
@@ -59,6 +60,7 @@ class Registry:
     def __init__(self, store: Store, settings: RegistrySettings, clock: Callable[[], float], random: Random) -> None:
         self._store = store
         self._strategies = strategies(settings)
+        self._tokens = settings.tokens
         self._clock = clock
         self._random = random
 
@@ -92,6 +94,9 @@ class Registry:
         self, kind: Kind, namespace: str, tree: Tree, options: WriteOptions, name: str = "", subresource: str = ""
     ) -> Outcome:
         check_subresource(kind, subresource)
+        if subresource == "token":
+            asked, key = read_token_request(tree, Key(namespace, name)), Key(namespace, name)
+            return await self._run(lambda work: grant(work.view, key, asked, self._tokens, work.now, self._random), False)
         if subresource:
             binding = read_binding(tree, name)
             return await self._run(lambda work: bind(work, Key(namespace, name), binding), options.dry_run)

@@ -73,7 +73,7 @@ def strategies(settings: RegistrySettings) -> Mapping[str, Strategy[Any]]:
         SERVICE_CIDRS.resource: ServiceCIDRStrategy(),
         IP_ADDRESSES.resource: IPAddressStrategy(),
         CONFIG_MAPS.resource: ConfigMapStrategy(),
-        SECRETS.resource: SecretStrategy(),
+        SECRETS.resource: SecretStrategy(settings.tokens),
         SERVICE_ACCOUNTS.resource: ServiceAccountStrategy(),
         INGRESSES.resource: IngressStrategy(),
         INGRESS_CLASSES.resource: IngressClassStrategy(),

@@ -9,7 +9,8 @@ import time
 import msgspec
 
 from moorage.client.http_io import HttpClient
-from moorage.client.kubeconfig_io import load
+from moorage.client.kubeconfig import Access
+from moorage.client.kubeconfig_io import authority, load
 from moorage.client.mirror_io import Mirror, Want
 from moorage.control.endpoint_slices import EndpointSliceController
 from moorage.control.endpoints_objects import EndpointsController
@@ -19,6 +20,7 @@ from moorage.control.loop_io import run_controllers
 from moorage.control.mirroring import MirroringController
 from moorage.control.node_health import NodeHealthController
 from moorage.control.schedule import Scheduler
+from moorage.control.service_accounts import ServiceAccountController
 from moorage.control.types import Controller
 
 
@@ -35,6 +37,7 @@ class ControllerSettings(msgspec.Struct, frozen=True):
 
 async def run_controller(settings: ControllerSettings) -> None:
     """Controls until cancelled."""
+    access = load(settings.kubeconfig)
     chance = random.Random()  # noqa: S311  names of slices are no secret
     controllers: tuple[Controller, ...] = (
         EndpointSliceController(chance),
@@ -43,14 +46,14 @@ async def run_controller(settings: ControllerSettings) -> None:
         LoadBalancerController(settings.load_balancer),
         NodeHealthController(settings.node_grace),
         Scheduler(),
-        *(_housekeepers() if settings.housekeeping else ()),
+        *(_housekeepers(access) if settings.housekeeping else ()),
     )
-    async with HttpClient(load(settings.kubeconfig), user_agent="moorage-controller") as client, asyncio.TaskGroup() as tasks:
+    async with HttpClient(access, user_agent="moorage-controller") as client, asyncio.TaskGroup() as tasks:
         wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
         mirror = Mirror(client, [Want(type_) for type_ in wanted])
         tasks.create_task(mirror.run(), name="mirror")
         tasks.create_task(run_controllers(controllers, mirror, client, time.time), name="controllers")
 
 
-def _housekeepers() -> tuple[Controller, ...]:
-    return (GarbageCollector(),)
+def _housekeepers(access: Access) -> tuple[Controller, ...]:
+    return GarbageCollector(), ServiceAccountController(authority(access))

@@ -16,11 +16,12 @@ import msgspec
 import structlog
 
 from moorage.api.app import make_app
-from moorage.api.auth import TokenAuthenticator, User
+from moorage.api.auth import FirstOf, TokenAuthenticator, User
 from moorage.api.files_io import write_private
 from moorage.api.pki_io import Pki, ensure_client, ensure_pki
 from moorage.api.serve_io import serve
-from moorage.api.tokens_io import ensure_tokens
+from moorage.api.service_account_tokens import ServiceAccountAuthenticator
+from moorage.api.tokens_io import ensure_signer, ensure_tokens
 from moorage.model.errors import HostError, UserError
 from moorage.registry.resources import Registry
 from moorage.registry.settings import RegistrySettings
@@ -81,10 +82,13 @@ async def _serve(settings: ServerSettings, registry_settings: RegistrySettings, 
     users = ensure_tokens(directory)
     store = await open_store(directory / "moorage.db")
     try:
+        signer = ensure_signer(directory / "pki", pki.ca_certificate.read_text())
+        registry_settings = msgspec.structs.replace(registry_settings, tokens=signer)
         registry = Registry(store, registry_settings, time.time, random.SystemRandom())
         await registry.record_addresses()
         await bootstrap(registry, settings.service_cidr, host, port)
-        app = make_app(registry, TokenAuthenticator(users), time.time)
+        accounts = ServiceAccountAuthenticator(signer, registry, time.time)
+        app = make_app(registry, FirstOf((TokenAuthenticator(users), accounts)), time.time)
         _write_kubeconfigs(settings, _url(first), pki, users)
         log.info("serving", addresses=[_url(_address(each)) for each in sockets], revision=store.revision)
         await serve(app, sockets, pki.certificate, pki.key, pki.client_ca_certificate)
