@@ -55,7 +55,8 @@ class ServiceCIDRStrategy(Strategy[ServiceCIDR]):
     def prepare_status(self, before: ServiceCIDR, after: ServiceCIDR) -> ServiceCIDR:
         own = [each for each in before.status.conditions if each.type == READY]
         others = [each for each in after.status.conditions if each.type != READY]
-        return msgspec.structs.replace(before, status=ServiceCIDRStatus(conditions=(*own, *others)))
+        meta = msgspec.structs.replace(before.metadata, managed_fields=after.metadata.managed_fields)
+        return msgspec.structs.replace(before, metadata=meta, status=ServiceCIDRStatus(conditions=(*own, *others)))
 
     def validate(self, obj: ServiceCIDR) -> list[FieldError]:
         cidrs = obj.spec.cidrs
