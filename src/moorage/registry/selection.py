@@ -76,6 +76,9 @@ def _refusal(kind: Kind, field: str, labels: Selector, fields: Selector) -> str:
     return f'Unable to find "{resource}" that match {selectors}: {why}'
 
 
+_SIGNS = {Operator.IN: "=", Operator.NOT_IN: "!=", Operator.GREATER: ">", Operator.LESS: "<"}
+
+
 def _text(selector: Selector) -> str:
     """A selector in the form that kubectl's `-l` and `--field-selector` take."""
     terms = []
@@ -85,7 +88,7 @@ def _text(selector: Selector) -> str:
         elif each.operator is Operator.ABSENT:
             terms.append(f"!{each.key}")
         elif len(each.values) == 1:
-            terms.append(f"{each.key}{'=' if each.operator is Operator.IN else '!='}{each.values[0]}")
+            terms.append(f"{each.key}{_SIGNS[each.operator]}{each.values[0]}")
         else:
             terms.append(f"{each.key} {each.operator.value} ({','.join(each.values)})")
     return ",".join(terms)
