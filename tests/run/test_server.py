@@ -14,6 +14,7 @@ from moorage.client.kubeconfig_io import load
 from moorage.model.errors import HostError, UserError
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.service import Service, ServicePort, ServiceSpec
+from moorage.model.service_cidrs import IPAddress, ServiceCIDR
 from moorage.run.server import KubeconfigTarget, ServerSettings, run_server
 
 WAIT = 20.0
@@ -33,6 +34,33 @@ async def end(serving: asyncio.Task[None]) -> None:
     serving.cancel()
     await asyncio.wait({serving}, timeout=WAIT)
     assert serving.cancelled()
+
+
+def test_a_second_family_can_be_added_at_a_restart(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    spec = ServiceSpec(ports=(ServicePort(port=80),), ip_family_policy="PreferDualStack")
+    web = Service(api_version="v1", kind="Service", metadata=ObjectMeta(name="web", namespace="default"), spec=spec)
+
+    async def story() -> None:
+        settings = ServerSettings(
+            data_dir=str(tmp_path / "data"),
+            listen=("127.0.0.1:0",),
+            kubeconfigs=(KubeconfigTarget("admin", "", str(kubeconfig)),),
+        )
+        serving = await served(settings, kubeconfig)
+        async with HttpClient(load(str(kubeconfig))) as client:
+            assert (await client.create(web)).spec.ip_families == ("IPv4",)
+        await end(serving)
+        serving = await served(msgspec.structs.replace(settings, service_cidr="10.96.0.0/16,fd00:10:96::/112"), kubeconfig)
+        async with HttpClient(load(str(kubeconfig))) as client:
+            patch = {"spec": {"ipFamilyPolicy": "RequireDualStack"}}
+            first, second = (await client.merge_patch(Service, Key("default", "web"), patch)).spec.cluster_ips
+            assert (await client.get(IPAddress, Key("", second))).spec.parent_ref is not None
+            assert (await client.get(ServiceCIDR, Key("", "kubernetes"))).spec.cidrs == ("10.96.0.0/16", "fd00:10:96::/112")
+        await end(serving)
+        assert (first.startswith("10.96."), second.startswith("fd00:10:96::")) == (True, True)
+
+    asyncio.run(story())
 
 
 def test_objects_and_identities_survive_a_restart(tmp_path: Path) -> None:
