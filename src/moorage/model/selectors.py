@@ -76,7 +76,7 @@ class _LabelParser:
     """A text as tokens; the empty token is its end."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = [*_TOKEN.findall(text), ""]
+        self._tokens: list[str] = [*_TOKEN.findall(text), ""]
         self._next = 0
 
     def requirements(self) -> Iterator[Requirement]:
