@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from moorage.api.auth import ADMINS, ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, TokenAuthenticator, User
 from moorage.api.auth_asks import Ask
@@ -142,3 +146,22 @@ def test_every_claim_is_asked_for() -> None:
             acting(User("x"), headers(" ".join(claims.values())), only.allows)
         assert raised.value.code == 403
         assert only.asked[-1].full == missing
+
+
+@given(
+    st.binary(max_size=200),
+    st.lists(st.tuples(st.sampled_from(["user", "group", "uid", "extra-%2f%", "x"]), st.binary(max_size=50))),
+)
+def test_any_header_is_an_answer(header: bytes, pairs: list[tuple[str, bytes]]) -> None:
+    """A user, or a refusal: 400, 401 or 403."""
+    given_headers = [(b"impersonate-" + name.encode(), value) for name, value in pairs]
+    refused = 401
+    with suppress(ApiError):
+        identify(header.decode("latin-1"), None, TOKENS, NOW)
+        refused = 0
+    for each in (ANONYMOUS, ADMIN):
+        try:
+            acting(each, given_headers, ALLOWS)
+        except ApiError as error:
+            refused = error.code
+    assert refused in (0, 400, 401, 403)

@@ -109,6 +109,30 @@ def test_questions_that_make_no_sense(plural: str, spec: dict[str, Any], message
     assert message in reply.json["message"]
 
 
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"spec": [1]}, 400),
+        ({"spec": {"resourceAttributes": {"verb": 7}}}, 400),
+        ({"kind": "Spoon"}, 400),
+        ({"apiVersion": "authorization.k8s.io/v1beta1"}, 400),
+        ({"metadata": "x"}, 400),
+        ({"spec": {"resourceAttributes": {"spoon": 1}}}, 201),
+        ({"metadata": {"managedFields": [{"manager": "m", "fieldsV1": {"f:spec": {}}}]}}, 422),
+        (
+            {
+                "metadata": {"managedFields": [{"manager": "m", "fieldsV1": {"f:spec": {}}}]},
+                "spec": {"resourceAttributes": {"verb": "get", "fieldSelector": None}},
+            },
+            201,
+        ),
+    ],
+)
+def test_odd_bodies(more: dict[str, Any], status: int) -> None:
+    path = f"{AUTHORIZATION}/selfsubjectaccessreviews"
+    assert review(path, **more).status == status
+
+
 def test_what_others_may_do_is_for_admins_to_know() -> None:
     spec = {
         "user": "x",

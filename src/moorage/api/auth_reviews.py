@@ -30,7 +30,7 @@ from moorage.api.review_types import (
 )
 from moorage.api.routes import Target, Verb
 from moorage.api.status import method_not_allowed
-from moorage.manifest.convert import decode
+from moorage.manifest.convert import decode, encode, to_tree
 from moorage.model.clock import timestamp
 from moorage.model.errors import FieldError, bad_request, invalid, unprocessable
 from moorage.model.kinds import KINDS, Kind
@@ -73,7 +73,7 @@ class Reviews:
         body = await read_object(asked, kind.type)
         obj = decode(kind, body.tree).obj
         status = self._status(user, kind, obj, target.namespace)
-        tree = {**msgspec.to_builtins(obj), "kind": kind.kind, "apiVersion": kind.api_version}
+        tree = {**to_tree(encode(obj)), "kind": kind.kind, "apiVersion": kind.api_version}
         metadata = {"creationTimestamp": timestamp(self._clock())} if isinstance(obj, SelfSubjectReview) else {}
         return json_document({**tree, "metadata": {**tree.get("metadata", {}), **metadata}, "status": status}, 201)
 
