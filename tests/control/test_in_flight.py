@@ -4,6 +4,7 @@ from moorage.control.in_flight import InFlight, target
 from moorage.model.meta import Key
 from moorage.model.pods import Pod
 from moorage.model.reason import Reason
+from moorage.model.snapshot import Changes
 from moorage.model.verbs import Bind, Create, Delete, MergePatch, Note, Update, Verb
 from tests.control.things import World, pod
 
@@ -54,3 +55,13 @@ def test_what_failed_is_no_longer_waited_for() -> None:
     assert flights.failed([Note(ONE, Reason.SCHEDULED, ""), Create(pod("b"))]) == frozenset()
     assert flights.failed([Create(ONE)]) == {OWNER}
     assert flights.blocked_until(OWNER, world.snapshot, now=10) is None
+
+
+def test_what_came_and_went_between_two_looks_has_been_seen() -> None:
+    """A slice that the garbage collector removed at once: the snapshot looks as it did before the write."""
+    flights = InFlight(patience=5)
+    flights.sent(OWNER, [Create(ONE), Create(pod("b"))], World().snapshot, now=10)
+    flights.shown(Changes({Pod: frozenset({POD})}))
+    assert flights.blocked_until(OWNER, World().snapshot, now=11) == 15
+    flights.shown(Changes({Pod: frozenset({Key("default", "b")})}))
+    assert flights.blocked_until(OWNER, World().snapshot, now=11) is None

@@ -50,6 +50,7 @@ class EndpointSliceController:
 
     def reconcile(self, snapshot: Snapshot, changes: Changes, now: float) -> Plan:
         """Plans the writes for at most one batch of touched Services; those that wait for their own writes stay due."""
+        self._queue.shown(changes)
         self._queue.add(self._selection.update(snapshot, changes))
         if self._selection.behind:
             return Plan(wake_at=now)

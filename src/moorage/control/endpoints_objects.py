@@ -52,6 +52,7 @@ class EndpointsController:
 
     def reconcile(self, snapshot: Snapshot, changes: Changes, now: float) -> Plan:
         """Plans for at most one batch of touched Services."""
+        self._queue.shown(changes)
         if changes.everything:
             self._slices = SliceIndex(snapshot.all(EndpointSlice).values())
             touched = {*snapshot.all(Service), *snapshot.all(Endpoints), *self._services}

@@ -13,7 +13,7 @@ import msgspec
 
 from moorage.model.meta import Key, Object
 from moorage.model.pods import Pod
-from moorage.model.snapshot import Snapshot
+from moorage.model.snapshot import Changes, Snapshot
 from moorage.model.verbs import Bind, Collect, Create, Delete, MergePatch, Note, Update, Verb
 
 PATIENCE = 5.0
@@ -68,6 +68,14 @@ class InFlight:
             del self._sent[owner]
             return None
         return max(each.expires for each in waiting.values())
+
+    def shown(self, changes: Changes) -> None:
+        """A written object that changed since has been seen, also where it came and went in between."""
+        for owner, waiting in list(self._sent.items()):
+            for written in [each for each in waiting if each[1] in changes.of(each[0])]:
+                del waiting[written]
+            if not waiting:
+                del self._sent[owner]
 
     def failed(self, verbs: Sequence[Verb]) -> frozenset[Key]:
         """Forgets writes that did not happen. Returns whom they were for."""

@@ -76,6 +76,7 @@ class MirroringController:
 
     def reconcile(self, snapshot: Snapshot, changes: Changes, now: float) -> Plan:
         """Plans for at most one batch of touched Endpoints."""
+        self._queue.shown(changes)
         if changes.everything:
             slices = [each for each in snapshot.all(EndpointSlice).values() if _is_mirrored(each)]
             self._slices = SliceIndex(slices)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from moorage.control.in_flight import InFlight
 from moorage.control.types import Plan
 from moorage.model.meta import Key
-from moorage.model.snapshot import Snapshot
+from moorage.model.snapshot import Changes, Snapshot
 from moorage.model.verbs import Verb
 
 BATCH = 100
@@ -24,6 +24,10 @@ class WorkQueue:
 
     def add(self, keys: Iterable[Key]) -> None:
         self._due |= dict.fromkeys(keys)
+
+    def shown(self, changes: Changes) -> None:
+        """What changed since the last turn: writes among it need no longer be waited for."""
+        self._in_flight.shown(changes)
 
     def turn(self, snapshot: Snapshot, now: float, plan: Callable[[Key], Sequence[Verb]]) -> Plan:
         """Plans for one batch. Those whose last writes are not visible in the snapshot stay due."""
