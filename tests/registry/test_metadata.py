@@ -93,10 +93,11 @@ def test_times_of_the_server_are_immutable(field: str) -> None:
 
 
 def test_a_patch_cannot_rename() -> None:
+    """Upstream: `checkName` in apiserver `pkg/endpoints/handlers/patch.go` comes before validation."""
     world = World()
     world.service()
-    error = refused(world, lambda: world.merge(SERVICES, "web", {"metadata": {"name": "other"}}), 422)
-    assert causes(error) == ['metadata.name: Invalid value: "other": field is immutable']
+    error = refused(world, lambda: world.merge(SERVICES, "web", {"metadata": {"name": "other"}}), 400)
+    assert error.message == "the name of the object (other) does not match the name on the URL (web)"
 
 
 def test_a_stale_version_conflicts_and_no_version_overwrites() -> None:
