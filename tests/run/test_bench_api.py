@@ -32,7 +32,7 @@ def test_a_small_run() -> None:
     assert 0 < report.writes.p50_ms <= report.writes.p99_ms
     assert report.writes.client_ms > 0
     assert 0 < report.watches.lag_p50_ms <= report.watches.lag_p99_ms
-    assert 0 < report.writes.resident_mib < 200
+    assert 0 < report.writes.resident_mb < 200
 
 
 def test_goals_are_judged() -> None:

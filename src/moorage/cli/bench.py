@@ -123,14 +123,14 @@ def _print_api(report: Report) -> None:
     table.add_row("processor time of the client for one", f"{written.client_ms:.3f} ms", f"< {goals.client_ms:.0f} ms")
     table.add_row("processor time of the server for one", f"{written.server_ms:.3f} ms", "")
     table.add_row(
-        f"memory (RSS) with {written.objects} objects", f"{written.resident_mib:.0f} MiB", f"< {goals.resident_mib:.0f} MiB"
+        f"memory (RSS) with {written.objects} objects", f"{written.resident_mb:.0f} MB", f"< {goals.resident_mb:.0f} MB"
     )
     table.add_row(f"watches told all {watched.events} changes in order", str(watched.complete), str(watched.watches))
     table.add_row(
         "from sending a create to a watch's line, p50 / p99", f"{watched.lag_p50_ms:.1f} / {watched.lag_p99_ms:.1f} ms", ""
     )
     table.add_row("lines/s to all watches", str(watched.deliveries_per_second), "")
-    table.add_row("memory (RSS) with the watches", f"{watched.resident_mib:.0f} MiB", "")
+    table.add_row("memory (RSS) with the watches", f"{watched.resident_mb:.0f} MB", "")
     console.print(table)
     console.print(f"measured on {machine()}")
 
