@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from moorage.model.cluster import Event
-from moorage.model.errors import FieldError, invalid
+from moorage.model.errors import FieldError, invalid, required
 from moorage.registry import formats
 from moorage.registry.strategy import Strategy
+
+_LONGEST = {"reportingInstance": 128, "action": 128, "reason": 128}
+"""Characters. All three are needed where an event has an `eventTime`."""
+_LONGEST_MESSAGE = 1024
 
 
 class EventStrategy(Strategy[Event]):
@@ -27,7 +31,8 @@ class EventStrategy(Strategy[Event]):
         about, here = obj.involved_object.namespace, obj.metadata.namespace
         if about != here and (about or here not in ("default", "kube-system")):
             errors.append(invalid("involvedObject.namespace", about, "does not match event.namespace"))
-        return errors
+        is_new_style = bool(obj.event_time) and not formats.time(obj.event_time or "")
+        return [*errors, *_new_style(obj)] if is_new_style else errors
 
     def selectable(self, obj: Event) -> Mapping[str, str]:
         about = obj.involved_object
@@ -44,3 +49,20 @@ class EventStrategy(Strategy[Event]):
             "source": obj.source.component or obj.reporting_component,
             "type": obj.type,
         }
+
+
+def _new_style(obj: Event) -> Iterator[FieldError]:
+    """An event with an `eventTime` is written by a client of `events.k8s.io` (KEP-383) and says who reports it."""
+    controller = obj.reporting_component
+    if not controller:
+        yield required("reportingComponent")
+    else:
+        yield from (invalid("reportingComponent", controller, each) for each in formats.qualified_name(controller))
+    given = {"reportingInstance": obj.reporting_instance, "action": obj.action, "reason": obj.reason}
+    for field, most in _LONGEST.items():
+        if not given[field]:
+            yield required(field)
+        elif len(given[field]) > most:
+            yield invalid(field, "", f"can have at most {most} characters")
+    if len(obj.message) > _LONGEST_MESSAGE:
+        yield invalid("message", "", f"can have at most {_LONGEST_MESSAGE} characters")

@@ -5,11 +5,12 @@ store -> registry -> bootstrap -> API on TLS sockets
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from moorage.model.errors import HostError, UserError
 from moorage.registry.resources import Registry
 from moorage.registry.settings import RegistrySettings
 from moorage.run.bootstrap import api_service_address, bootstrap
+from moorage.run.event_expiry import expire_events
 from moorage.run.identities import certified
 from moorage.run.kubeconfig import by_certificate, by_token, render_kubeconfig
 from moorage.store.disk_io import open_store
@@ -91,9 +93,21 @@ async def _serve(settings: ServerSettings, registry_settings: RegistrySettings, 
         app = make_app(registry, FirstOf((TokenAuthenticator(users), accounts)), time.time)
         _write_kubeconfigs(settings, _url(first), pki, users)
         log.info("serving", addresses=[_url(_address(each)) for each in sockets], revision=store.revision)
-        await serve(app, sockets, pki.certificate, pki.key, pki.client_ca_certificate)
+        async with _beside(expire_events(registry, time.time)):
+            await serve(app, sockets, pki.certificate, pki.key, pki.client_ca_certificate)
     finally:
         await store.close()
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Does something that never ends for as long as the block runs."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _registry_settings(settings: ServerSettings) -> RegistrySettings:
