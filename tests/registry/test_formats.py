@@ -8,10 +8,6 @@ from hypothesis import strategies as st
 
 from moorage.registry import formats
 
-LABEL_1035 = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end "
-    "with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
 SUBDOMAIN = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
     "with an alphanumeric character (e.g. 'example.com', regex used for validation is "
@@ -27,10 +23,6 @@ VALUE = (
 @pytest.mark.parametrize(
     ("check", "value", "texts"),
     [
-        (formats.dns_1035_label, "web-1", ()),
-        (formats.dns_1035_label, "1web", (LABEL_1035,)),
-        (formats.dns_1035_label, "web\n", (LABEL_1035,)),
-        (formats.dns_1035_label, "a" * 64, ("must be no more than 63 bytes",)),
         (formats.dns_label, "a.b", ("must not contain dots",)),
         (formats.dns_label, "1a", ()),
         (formats.dns_subdomain, "a.b-c.1", ()),

@@ -17,14 +17,12 @@ Format = Callable[[str], tuple[str, ...]]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 
 _is_label = re.compile(_LABEL).fullmatch
 _is_subdomain = re.compile(_SUBDOMAIN).fullmatch
-_is_label_1035 = re.compile(_LABEL_1035).fullmatch
 _is_qualified = re.compile(_QUALIFIED).fullmatch
 _is_usual_ipv4 = re.compile(rf"(?!0\.|127\.|169\.254\.|224\.0\.0\.){_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
 
@@ -72,21 +70,6 @@ def dns_subdomain(value: str) -> tuple[str, ...]:
                 "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
                 "and must start and end with an alphanumeric character",
                 _SUBDOMAIN.replace(r"\.", "\\."), "example.com",
-            )
-        )  # fmt: skip
-    return tuple(errors)
-
-
-@_remember
-def dns_1035_label(value: str) -> tuple[str, ...]:
-    """RFC 1035 label: what a Service is called."""
-    errors = [_longest(63)] if len(value) > 63 else []
-    if not _is_label_1035(value):
-        errors.append(
-            _regex(
-                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
-                "character, and end with an alphanumeric character",
-                _LABEL_1035, "my-name", "abc-123",
             )
         )  # fmt: skip
     return tuple(errors)
