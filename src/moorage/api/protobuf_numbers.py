@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 from moorage.api import review_types as reviews
 from moorage.model.cluster import Namespace, NamespaceSpec
-from moorage.model.config import ConfigMap, LocalObjectReference, Secret, ServiceAccount
+from moorage.model.config import (
+    BoundObjectReference,
+    ConfigMap,
+    LocalObjectReference,
+    Secret,
+    ServiceAccount,
+    TokenRequest,
+    TokenRequestSpec,
+)
 from moorage.model.ingress import (
     HTTPIngressPath,
     HTTPIngressRuleValue,
@@ -69,6 +77,9 @@ NUMBERS: Mapping[type[ApiType], Mapping[int, str]] = {
     ConfigMap: {1: "metadata", 2: "data", 3: "binaryData", 4: "immutable"},
     Secret: {1: "metadata", 2: "data", 3: "type", 4: "stringData", 5: "immutable"},
     ServiceAccount: {1: "metadata", 2: "secrets", 3: "imagePullSecrets", 4: "automountServiceAccountToken"},
+    TokenRequest: {1: "metadata", 2: "spec"},
+    TokenRequestSpec: {1: "audiences", 3: "boundObjectRef", 4: "expirationSeconds"},
+    BoundObjectReference: {1: "kind", 2: "apiVersion", 3: "name", 4: "uid"},
     LocalObjectReference: {1: "name"},
     ObjectReference: {
         1: "kind",
