@@ -87,9 +87,9 @@ def select(known: Candidates, local_to: str | None = None, near: Near = _ANYWHER
     best = _best(reachable)
     mode = _mode(reachable, near) if local_to is None else None
     if mode is not None:
-        hinted = tuple(each.backend for each in reachable if each.state is best and near.hinted(each.hints, mode))
-        ready = sum(each.state is best for each in reachable)
-        return Selection(hinted, Reason.FORWARDED, mode if len(hinted) < ready else None)
+        ready = [each for each in reachable if each.state is best]
+        hinted = tuple(each.backend for each in ready if near.hinted(each.hints, mode))
+        return Selection(hinted, Reason.FORWARDED, mode if len(hinted) < len(ready) else None)
     if best is not State.UNREADY:
         return Selection(tuple(each.backend for each in reachable if each.state is best), Reason.FORWARDED)
     elsewhere = _best(known.endpoints) is not State.UNREADY

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from moorage.model.reason import Reason
-from moorage.model.slices import EndpointHints
+from moorage.model.slices import EndpointHints, ForNode, ForZone
 
 
 class Near(msgspec.Struct, frozen=True):
@@ -26,22 +26,25 @@ class Near(msgspec.Struct, frozen=True):
     def hinted(self, hints: EndpointHints | None, mode: Reason | None) -> bool:
         """Whether an endpoint with these hints is for this node, under a mode that `preferred` gave."""
         if mode is Reason.SAME_NODE:
-            return hints is not None and any(each.name == self.node for each in hints.for_nodes)
+            return hints is not None and ForNode(name=self.node) in hints.for_nodes
         if mode is Reason.SAME_ZONE:
-            return hints is not None and any(each.name == self.zone for each in hints.for_zones)
+            return hints is not None and ForZone(name=self.zone) in hints.for_zones
         return True
 
 
 def preferred(ready: Iterable[EndpointHints | None], near: Near) -> Reason | None:
     """SAME_NODE, SAME_ZONE, or None for all. One endpoint without hints ends the search."""
+    node, zone = ForNode(name=near.node), ForZone(name=near.zone)
     every_node, every_zone, this_node, this_zone = True, True, False, False
     for hints in ready:
-        every_node = every_node and hints is not None and bool(hints.for_nodes)
-        every_zone = every_zone and hints is not None and bool(hints.for_zones)
-        if hints is None or not (every_node or every_zone):
+        if hints is None:
             return None
-        this_node = this_node or near.hinted(hints, Reason.SAME_NODE)
-        this_zone = this_zone or near.hinted(hints, Reason.SAME_ZONE)
+        every_node = every_node and bool(hints.for_nodes)
+        every_zone = every_zone and bool(hints.for_zones)
+        if not every_node and not every_zone:
+            return None
+        this_node = this_node or node in hints.for_nodes
+        this_zone = this_zone or zone in hints.for_zones
     if every_node and this_node:
         return Reason.SAME_NODE
     return Reason.SAME_ZONE if every_zone and this_zone else None
