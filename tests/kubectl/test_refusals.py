@@ -84,5 +84,5 @@ def test_a_wrong_token(kubectl: Kubectl, server: Server, tmp_path: Path) -> None
 
 def test_files_are_private(server: Server) -> None:
     private = [server.kubeconfig, *server.directory.glob("data/pki/**/*.*"), *server.directory.glob("data/tokens.csv")]
-    assert len(private) == 10
+    assert len(private) == 11
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}

@@ -75,6 +75,24 @@ def test_a_reader_is_refused(kubectl: Kubectl, reader: str) -> None:
     assert kubectl.ok("get", "svc", "web", "-o", "name") == "service/web\n"
 
 
+def test_a_service_account(kubectl: Kubectl, server: Server, tmp_path: Path) -> None:
+    """Without bindings it may do what every authenticated user may: discovery, and asking about itself."""
+    kubectl.ok("create", "serviceaccount", "web")
+    token = kubectl.ok("create", "token", "web").strip()
+    account = f"--kubeconfig={_with_user(server, tmp_path / 'account', by_token(token))}"
+    told = yaml.safe_load(kubectl.ok("auth", "whoami", "-o", "yaml", account))["status"]["userInfo"]
+    name = f"system:serviceaccount:{kubectl.namespace}:web"
+    assert (told["username"], told["groups"]) == (
+        name,
+        ["system:serviceaccounts", f"system:serviceaccounts:{kubectl.namespace}", "system:authenticated"],
+    )
+    assert "endpointslices" in kubectl.ok("api-resources", account)
+    what = f'User "{name}" cannot list resource "pods" in API group "" in the namespace "{kubectl.namespace}"'
+    assert f"pods is forbidden: {what}" in kubectl.fails("get", "pods", account)
+    kubectl.ok("delete", "serviceaccount", "web")
+    assert "You must be logged in to the server" in kubectl.fails("get", "pods", account)
+
+
 def test_acting_as_another(kubectl: Kubectl, reader: str) -> None:
     as_node = ("--as=system:node:node-1", "--as-group=system:nodes")
     assert kubectl.ok("auth", "can-i", "patch", "nodes/node-1", "--subresource=status", *as_node).strip() == "yes"
