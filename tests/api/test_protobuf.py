@@ -7,13 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from moorage.api.exchange import Request
+from moorage.api.options import DeleteBody, delete_options
 from moorage.api.protobuf import MAGIC, is_readable, read_protobuf
 from moorage.api.protobuf_numbers import NUMBERS
 from moorage.api.shapes import shape
-from moorage.model.cluster import Namespace
+from moorage.model.cluster import Lease, Namespace
 from moorage.model.errors import ApiError
 from moorage.model.pods import Pod
+from moorage.model.ports import DeleteOptions
 from moorage.model.service import Service
+from moorage.model.slices import EndpointSlice
 
 FOO = bytes.fromhex(
     "6b3873000a0f0a02763112094e616d657370616365121b0a130a03666f6f12001a0022002a0032003800420012001a020a001a002200"
@@ -139,3 +143,36 @@ def test_which_types_can_be_read() -> None:
     assert is_readable(Namespace)
     assert is_readable(Service)
     assert not is_readable(Pod)
+
+
+def test_delete_options() -> None:
+    conditions = field(1, "some-uid") + field(2, "7")
+    raw = field(1, 0) + field(2, conditions) + field(4, "Foreground") + field(5, "All")
+    tree = read_protobuf(enveloped(raw, "DeleteOptions"), DeleteBody)
+    options = delete_options(Request("DELETE", "/", {}, {}, no_body), tree)
+    assert options == DeleteOptions(
+        grace_seconds=0, uid="some-uid", resource_version="7", dry_run=True, propagation="Foreground"
+    )
+
+
+async def no_body() -> bytes:
+    return b""
+
+
+def test_a_lease() -> None:
+    renewed = field(1, 1_767_323_045) + field(2, 678_901_000)
+    tree = read_protobuf(
+        enveloped(field(1, field(1, "l")) + field(2, field(1, "me") + field(2, 15) + field(4, renewed))), Lease
+    )
+    spec = {"holderIdentity": "me", "leaseDurationSeconds": 15, "renewTime": "2026-01-02T03:04:05.678901Z"}
+    assert tree["spec"] == spec
+
+
+def test_a_slice() -> None:
+    endpoint = field(1, "10.244.1.1") + field(2, field(1, 1) + field(3, 0)) + field(6, "node-1")
+    raw = field(1, field(1, "web-1")) + field(4, "IPv4") + field(2, endpoint) + field(3, field(1, "http") + field(3, 80))
+    tree = read_protobuf(enveloped(raw), EndpointSlice)
+    assert tree["addressType"] == "IPv4"
+    conditions = {"ready": True, "terminating": False}
+    assert tree["endpoints"] == [{"addresses": ["10.244.1.1"], "conditions": conditions, "nodeName": "node-1"}]
+    assert tree["ports"] == [{"name": "http", "port": 80}]

@@ -67,14 +67,16 @@ def manager_of(user_agent: str) -> str:
     return printable.encode()[:MANAGER_LIMIT].decode(errors="ignore")
 
 
-class _Preconditions(ApiType, frozen=True):
+class Preconditions(ApiType, frozen=True):
     uid: str | None = None
     resource_version: str | None = None
 
 
-class _DeleteBody(ApiType, frozen=True):
+class DeleteBody(ApiType, frozen=True):
+    """`meta/v1` DeleteOptions, as a request carries it."""
+
     grace_period_seconds: int | None = None
-    preconditions: _Preconditions | None = None
+    preconditions: Preconditions | None = None
     propagation_policy: str | None = None
     orphan_dependents: bool | None = None
     dry_run: tuple[str, ...] | None = None
@@ -84,7 +86,7 @@ def delete_options(request: Request, body: Tree) -> DeleteOptions:
     """From the body where there is one, else from the query. Raises ApiError 400 or 422."""
     query = request.query
     try:
-        given = msgspec.convert(body, _DeleteBody)
+        given = msgspec.convert(body, DeleteBody)
     except msgspec.ValidationError as error:
         raise bad_request(f"error decoding DeleteOptions: {error}") from error
     errors: list[FieldError] = []
@@ -103,7 +105,7 @@ def delete_options(request: Request, body: Tree) -> DeleteOptions:
         raise unprocessable("DeleteOptions", "meta.k8s.io", "", errors)
     if orphan is not None:
         propagation = ORPHAN if orphan else BACKGROUND
-    conditions = given.preconditions or _Preconditions()
+    conditions = given.preconditions or Preconditions()
     return DeleteOptions(
         grace_seconds=grace,
         uid=conditions.uid or "",

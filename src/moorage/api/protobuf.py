@@ -14,13 +14,18 @@ from typing import Any
 
 from moorage.api.protobuf_numbers import BASE64, EMBEDDED, NUMBERS
 from moorage.api.shapes import Field, shape, without_none
-from moorage.model.clock import timestamp
+from moorage.model.clock import micro_timestamp, timestamp
 from moorage.model.errors import bad_request
 from moorage.model.wire import ApiType, Tree
 
 MAGIC = b"k8s\0"
 
-_TIMES = frozenset({"creationTimestamp", "deletionTimestamp"})
+_TIMES = {
+    "creationTimestamp": timestamp,
+    "deletionTimestamp": timestamp,
+    "acquireTime": micro_timestamp,
+    "renewTime": micro_timestamp,
+}
 """Fields that are strings in JSON and a message of seconds and nanoseconds here."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -78,8 +83,9 @@ def _set(tree: Tree, field: Field, raw: int | bytes, is_base64: bool = False) ->
     elif set(alternatives) == {int, str}:
         tree[field.name] = _int_or_string(_as_bytes(raw))
     elif field.name in _TIMES:
-        if seconds := dict(_fields(_as_bytes(raw))).get(1):
-            tree[field.name] = timestamp(_signed(seconds))
+        parts = dict(_fields(_as_bytes(raw)))
+        if seconds := parts.get(1):
+            tree[field.name] = _TIMES[field.name](_signed(seconds) + _signed(parts.get(2, 0)) / 1e9)
     else:
         tree[field.name] = _value(field, hint, raw)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from moorage.api import review_types as reviews
-from moorage.model.cluster import Namespace, NamespaceSpec
+from moorage.api.options import DeleteBody, Preconditions
+from moorage.model.cluster import Lease, LeaseSpec, Namespace, NamespaceSpec
 from moorage.model.config import (
     BoundObjectReference,
     ConfigMap,
@@ -29,6 +30,15 @@ from moorage.model.ingress import (
 )
 from moorage.model.meta import ObjectMeta, ObjectReference, OwnerReference
 from moorage.model.service import ClientIPConfig, Service, ServicePort, ServiceSpec, SessionAffinityConfig
+from moorage.model.slices import (
+    Endpoint,
+    EndpointConditions,
+    EndpointHints,
+    EndpointPort,
+    EndpointSlice,
+    ForNode,
+    ForZone,
+)
 from moorage.model.wire import ApiType
 
 NUMBERS: Mapping[type[ApiType], Mapping[int, str]] = {
@@ -48,6 +58,40 @@ NUMBERS: Mapping[type[ApiType], Mapping[int, str]] = {
         14: "finalizers",
     },
     OwnerReference: {1: "kind", 3: "name", 4: "uid", 5: "apiVersion", 6: "controller", 7: "blockOwnerDeletion"},
+    DeleteBody: {
+        1: "gracePeriodSeconds",
+        2: "preconditions",
+        3: "orphanDependents",
+        4: "propagationPolicy",
+        5: "dryRun",
+    },
+    Preconditions: {1: "uid", 2: "resourceVersion"},
+    Lease: {1: "metadata", 2: "spec"},
+    LeaseSpec: {
+        1: "holderIdentity",
+        2: "leaseDurationSeconds",
+        3: "acquireTime",
+        4: "renewTime",
+        5: "leaseTransitions",
+        6: "strategy",
+        7: "preferredHolder",
+    },
+    EndpointSlice: {1: "metadata", 2: "endpoints", 3: "ports", 4: "addressType"},
+    Endpoint: {
+        1: "addresses",
+        2: "conditions",
+        3: "hostname",
+        4: "targetRef",
+        5: "deprecatedTopology",
+        6: "nodeName",
+        7: "zone",
+        8: "hints",
+    },
+    EndpointConditions: {1: "ready", 2: "serving", 3: "terminating"},
+    EndpointHints: {1: "forZones", 2: "forNodes"},
+    ForZone: {1: "name"},
+    ForNode: {1: "name"},
+    EndpointPort: {1: "name", 2: "protocol", 3: "port", 4: "appProtocol"},
     Namespace: {1: "metadata", 2: "spec"},
     NamespaceSpec: {1: "finalizers"},
     Service: {1: "metadata", 2: "spec"},

@@ -9,15 +9,16 @@ import msgspec
 
 from moorage.api.bodies import media_type, parse, read_object
 from moorage.api.event_forms import EventForms
-from moorage.api.exchange import JSON, Request, Response, Stream, json_document, warning_headers
+from moorage.api.exchange import JSON, PROTOBUF, Request, Response, Stream, json_document, warning_headers
 from moorage.api.forms import Form, choose
 from moorage.api.list_options import is_watch, list_options
-from moorage.api.options import delete_options, number, write_options
+from moorage.api.options import DeleteBody, delete_options, number, write_options
 from moorage.api.pages import check_not_future, list_page
 from moorage.api.patch.apply import APPLY_PATCH, read_configuration
 from moorage.api.patch.json_patch import apply_json_patch, parse_json_patch
 from moorage.api.patch.merge_patch import apply_merge_patch
 from moorage.api.patch.strategic import apply_strategic_patch
+from moorage.api.protobuf import read_protobuf
 from moorage.api.routes import Target, Verb
 from moorage.api.shapes import takes_strategic_patch
 from moorage.api.status import success, unsupported_media_type
@@ -178,8 +179,11 @@ async def _optional_body(request: Request) -> Tree:
     data = await request.read_body()
     if not data:
         return {}
-    if media_type(request) != JSON:
-        raise unsupported_media_type((JSON,))
+    media = media_type(request)
+    if media == PROTOBUF:
+        return read_protobuf(data, DeleteBody)
+    if media != JSON:
+        raise unsupported_media_type((JSON, PROTOBUF))
     return parse(data, JSON).tree
 
 
