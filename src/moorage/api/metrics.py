@@ -5,6 +5,7 @@ Names and labels are those of kube-apiserver (`apiserver/pkg/endpoints/metrics`)
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -41,14 +42,24 @@ class Metrics:
         self._open = Gauge(
             "apiserver_longrunning_requests", "Watches that are open.", _LABELS, registry=self._registry
         )  # fmt: skip
+        self._known: dict[tuple[tuple[str, ...], int], tuple[Counter, Callable[[], Histogram]]] = {}
         store = Gauge("moorage_store_revision", "The newest version in the store.", registry=self._registry)
         store.set_function(revision)
 
     def answered(self, verb: Verb, target: Target, code: int, seconds: float) -> None:
         labels = _labels(verb, target)
-        self._requests.labels(*labels, str(code)).inc()
+        count, duration = self._children(labels, code)
+        count.inc()
         if verb is not Verb.WATCH:
-            self._seconds.labels(*labels).observe(seconds)
+            duration().observe(seconds)
+
+    def _children(self, labels: tuple[str, ...], code: int) -> tuple[Counter, Callable[[], Histogram]]:
+        """What counts requests of that kind; looking it up by its labels takes longer than counting."""
+        found = self._known.get((labels, code))
+        if found is None:
+            duration = functools.cache(lambda: self._seconds.labels(*labels))
+            found = self._known[labels, code] = self._requests.labels(*labels, str(code)), duration
+        return found
 
     def watching(self, target: Target) -> AbstractContextManager[object]:
         """Counts an open watch while it is entered."""

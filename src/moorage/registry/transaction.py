@@ -6,6 +6,7 @@ Everything that a write decides on the basis of stored state happens here, on a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -189,13 +190,19 @@ class Transaction:
 
     def _namespace(self, name: str) -> Namespace | None:
         record = self.view.get(NAMESPACES.resource, Key("", name))
-        found = load(NAMESPACES, record.body) if record else None
-        return found if isinstance(found, Namespace) else None
+        return _namespace_in(record.body) if record else None
 
     def _drop_waiting_namespace(self, name: str) -> None:
         found = self._namespace(name)
         if found is not None and self._is_over(NAMESPACES, found):
             self.drop(NAMESPACES, found)
+
+
+@lru_cache(maxsize=64)
+def _namespace_in(body: bytes) -> Namespace | None:
+    """Every create looks at its namespace, and namespaces seldom change."""
+    found = load(NAMESPACES, body)
+    return found if isinstance(found, Namespace) else None
 
 
 def _check_version(kind: Kind, strategy: Strategy[Any], before: Object, after: Object) -> None:

@@ -90,7 +90,8 @@ async def _serve(settings: ServerSettings, registry_settings: RegistrySettings, 
         await registry.record_addresses()
         await bootstrap(registry, settings.service_cidr, host, port)
         accounts = ServiceAccountAuthenticator(signer, registry, time.time)
-        app = make_app(registry, FirstOf((TokenAuthenticator(users), accounts)), time.time)
+        checks = {"store": lambda: store.failure}
+        app = make_app(registry, FirstOf((TokenAuthenticator(users), accounts)), time.time, checks=checks)
         _write_kubeconfigs(settings, _url(first), pki, users)
         log.info("serving", addresses=[_url(_address(each)) for each in sockets], revision=store.revision)
         async with _beside(expire_events(registry, time.time)):

@@ -57,6 +57,11 @@ class DiskStore(Reads):
         self._closed = False
         self._ended = ""
 
+    @property
+    def failure(self) -> str:
+        """Why nothing more is written, or an empty string."""
+        return self._ended
+
     async def transact(self, change: Callable[[StoreView], T]) -> T:
         """A cancelled caller does not take its transaction back: what was queued is committed."""
         if self._ended:
