@@ -11,7 +11,7 @@ import pytest
 
 from moorage.manifest.convert import decode
 from moorage.model.kinds import ENDPOINT_SLICES, IP_ADDRESS_POOLS, NODES, PODS, SERVICES, Kind
-from moorage.registry.managed.compare import compare, fields_of
+from moorage.registry.managed.compare import compare, created, fields_of
 from moorage.registry.managed.fieldset import FieldSet
 from moorage.registry.managed.schema import schema_of
 
@@ -96,12 +96,18 @@ def of(kind: Kind, tree: Tree) -> FieldSet:
             {"spec": {"tolerations": [{"key": "a"}], "nodeSelector": {"a": "b"}}},
             {"f:spec": {"f:tolerations": {}, "f:nodeSelector": {}}},
         ),
+        (
+            NODES,
+            {"status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 1}}}},
+            {"f:status": {"f:daemonEndpoints": {"f:kubeletEndpoint": {".": {}, "f:Port": {}}}}},
+        ),
         # kinds of a CustomResourceDefinition hold nothing by value
         (IP_ADDRESS_POOLS, {"spec": {"addresses": ["198.18.0.0/24"]}}, {"f:spec": {".": {}, "f:addresses": {}}}),
     ],
 )
 def test_what_a_create_sets(kind: Kind, tree: Tree, fields: FieldSet) -> None:
     assert of(kind, tree) == fields
+    assert created(schema_of(kind), decode(kind, tree).obj) == fields
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moorage.manifest.convert import decode, encode, to_tree
 from moorage.model.kinds import CONFIG_MAPS, SERVICES, Kind
 from moorage.model.meta import Key
-from moorage.registry.managed.compare import compare, fields_of
+from moorage.registry.managed.compare import compare, created, fields_of
 from moorage.registry.managed.entries import fields_in
 from moorage.registry.managed.fieldset import FieldSet, difference, paths, union
 from moorage.registry.managed.merge import merge
@@ -129,6 +129,8 @@ def test_types_and_trees_are_compared_alike(before: Tree, after: Tree) -> None:
 
     schema = schema_of(SERVICES)
     assert compare(schema, typed(SERVICES, before), typed(SERVICES, after)) == compare(schema, tree(before), tree(after))
+    assert created(schema, typed(SERVICES, after)) == compare(schema, SERVICES.type(), typed(SERVICES, after)).added
+    assert created(schema, tree(after)) == compare(schema, {}, tree(after)).added
 
 
 @settings(max_examples=150, deadline=None)

@@ -37,6 +37,21 @@ def compare(node: Node, before: Any, after: Any) -> Comparison:
     return found
 
 
+def created(node: Record, value: Any) -> FieldSet:
+    """What a new struct sets: all that an empty one does not have. The same as comparing with it, and cheaper."""
+    found: FieldSet = {}
+    for element, each in node.parts(value).items():
+        child = node.child(element)
+        if element in node.always and isinstance(child, Record):
+            if inner := created(child, each):
+                found[element] = inner
+        elif element not in node.always:
+            found[element] = {} if child is LEAF else _whole(child, each)
+        elif each:
+            found[element] = {name: _whole(child.child(name), part) for name, part in _parts(child, each).items()}
+    return found
+
+
 def _compare(node: Node, before: Any, after: Any, found: Comparison) -> None:
     old, new = _parts(node, before), _parts(node, after)
     for element, value in new.items():

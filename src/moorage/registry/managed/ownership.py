@@ -12,7 +12,7 @@ import msgspec
 
 from moorage.model.kinds import Kind
 from moorage.model.meta import ManagedFieldsEntry, Object
-from moorage.registry.managed.compare import compare
+from moorage.registry.managed.compare import Comparison, compare, created
 from moorage.registry.managed.entries import (
     Entries,
     Write,
@@ -65,7 +65,8 @@ def _given(before: Object | None, after: Object, subresource: str) -> Entries:
 
 def _changed(kind: Kind, before: Object | None, after: Object, entries: Entries, write: Write) -> Entries:
     schema = schema_of(kind)
-    found = compare(schema, kind.type() if before is None else before, after).without(ignored(kind, write.subresource))
+    found = Comparison(created(schema, after), {}, {}) if before is None else compare(schema, before, after)
+    found = found.without(ignored(kind, write.subresource))
     touched = found.touched
     if not touched and not found.removed:
         return entries

@@ -50,7 +50,9 @@ _EMPTY: Tree = {}
 
 
 class Record(Node):
-    """A struct. `fields` are (path element, attribute, default) of what has owners; `children` those that have parts."""
+    """A struct. `fields` are (path element, attribute, default) of what has owners; `children` those that have parts;
+    `always` those that upstream holds by value.
+    """
 
     named = True
 
@@ -59,17 +61,17 @@ class Record(Node):
         self._values = attrgetter(*(attribute for _, attribute, _ in fields), "__class__")
         self._defaults = tuple(default for _, _, default in fields)
         self._children = children
-        self._always = always
+        self.always = always
         self._known = frozenset(self._elements)
 
-    def parts(self, value: Any, zero: bool = True) -> Parts | None:
+    def parts(self, value: Any, zero: bool = True) -> Parts:
         if isinstance(value, dict):
             found = {element: each for name, each in value.items() if (element := f"f:{name}") in self._known}
         else:
             given = zip(self._elements, self._values(value), self._defaults, strict=False)
             found = {element: each for element, each, default in given if each is not default and each != default}
         if zero:
-            for element in self._always:
+            for element in self.always:
                 found.setdefault(element, _EMPTY)
         return found
 
