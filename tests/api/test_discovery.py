@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from moorage.api.discovery import documents
+from moorage.api.discovery import DEFINITIONS, documents
 from moorage.api.review_types import REVIEWS
 from moorage.model.kinds import KINDS
 
@@ -25,7 +25,20 @@ GROUPS = list(dict.fromkeys(kind.group for kind in SERVED if kind.group))
 
 def test_paths() -> None:
     below = {f"/apis/{kind.api_version}" for kind in SERVED if kind.group}
-    assert set(documents()) == {"/version", "/api", "/api/v1", "/apis", *(f"/apis/{each}" for each in GROUPS), *below}
+    assert set(documents()) == {
+        DEFINITIONS,
+        "/version",
+        "/api",
+        "/api/v1",
+        "/apis",
+        *(f"/apis/{each}" for each in GROUPS),
+        *below,
+    }
+
+
+def test_there_are_no_definitions_of_custom_kinds() -> None:
+    """Source: cli-runtime `pkg/resource/crd_finder.go`."""
+    assert (read(DEFINITIONS)["kind"], read(DEFINITIONS)["items"]) == ("CustomResourceDefinitionList", [])
 
 
 def test_groups() -> None:

@@ -41,12 +41,24 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
 """Group -> its versions, the preferred one first; the core group is an empty name. Here `v1beta2` is younger than `v1beta1`."""
 
 
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+"""kubectl looks here before it says that there is no such kind. There are none."""
+
+_NO_DEFINITIONS: Tree = {
+    "kind": "CustomResourceDefinitionList",
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "metadata": {"resourceVersion": "1"},
+    "items": [],
+}
+
+
 def documents() -> Mapping[str, Callable[[str], Response]]:
     """Path -> what answers a GET there, given the `Accept` header."""
     found: dict[str, Callable[[str], Response]] = {
         "/api": functools.partial(_groups, core=True),
         "/apis": functools.partial(_groups, core=False),
         "/version": lambda accept: json_document(VERSION),
+        DEFINITIONS: lambda accept: json_document(_NO_DEFINITIONS),
     }
     for group, versions in _GROUPS.items():
         if group:
