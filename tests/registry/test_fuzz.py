@@ -50,6 +50,12 @@ def trees(type_: type[msgspec.Struct]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional={field.encode_name: values(field.type) for field in fields})
 
 
+def _configuration(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree without what an apply refuses at once."""
+    unwanted = ("managedFields", "uid", "resourceVersion")
+    return {**tree, "metadata": {name: each for name, each in tree["metadata"].items() if name not in unwanted}}
+
+
 @pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.kind)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
@@ -66,6 +72,10 @@ def test_no_body_breaks_the_server(kind: Kind, data: st.DataObject) -> None:
         lambda: world.update(kind, "web", second),
         lambda: world.patch(kind, "web", lambda tree: {**tree, **second}),
         lambda: world.patch(kind, "web", lambda tree: {**tree, **second}, "status"),
+        lambda: world.apply(kind, "web", _configuration(first), "one"),
+        lambda: world.apply(kind, "web", _configuration(second), "two", "status", force=True),
+        lambda: world.apply(kind, "web", _configuration(second), "one", force=True),
+        lambda: world.apply(kind, "web", second, "kubectl"),
         lambda: world.delete(kind, "web", grace_seconds=-1),
     ]
     for call in calls:
