@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.kubectl.conftest import Kubectl
-from tests.kubectl.manifests import SERVICE
+from tests.kubectl.manifests import POD, SERVICE, pool
 
 
 def apply(kubectl: Kubectl, manifest: str, *more: str) -> str:
@@ -33,6 +33,51 @@ def test_apply_creates_changes_and_leaves_alone(kubectl: Kubectl) -> None:
     changed = service(kubectl)
     assert [each["port"] for each in changed["spec"]["ports"]] == [81]
     assert changed["spec"]["clusterIP"] == first["spec"]["clusterIP"]
+
+
+CONFIG = """
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: config
+data: {a: "1", b: "2"}
+"""
+
+
+def test_several_kinds_twice(kubectl: Kubectl) -> None:
+    kinds = ["service/web", "pod/web-1", "configmap/config", "ipaddresspool.metallb.io/pool"]
+    manifest = "---".join((SERVICE, POD, CONFIG, pool(kubectl.number)))
+    expected = "".join(f"{kind} serverside-applied\n" for kind in kinds)
+    versions = []
+    for _ in range(2):
+        assert apply(kubectl, manifest) == expected
+        versions.append(kubectl.ok("get", *kinds, "-o", "jsonpath={.items[*].metadata.resourceVersion}"))
+    assert versions[0] == versions[1]
+    apply(kubectl, CONFIG.replace(', b: "2"', ""))
+    assert kubectl.ok("get", "configmap", "config", "-o", "jsonpath={.data}") == '{"a":"1"}'
+    apply(kubectl, POD.replace("app: web", "app: other"))
+    assert kubectl.ok("get", "pod", "web-1", "-o", "jsonpath={.metadata.labels.app}") == "other"
+
+
+def test_two_teams_share_a_service(kubectl: Kubectl) -> None:
+    """KEP-555: each applies its own part, and takes away its own part only."""
+    apply(kubectl, SERVICE)
+    part = "apiVersion: v1\nkind: Service\nmetadata: {name: web, labels: {team: two}}\n"
+    apply(kubectl, part + "spec:\n  ports:\n  - {name: https, port: 443}\n", "--field-manager=two")
+    assert [each["port"] for each in service(kubectl)["spec"]["ports"]] == [80, 443]
+    apply(kubectl, SERVICE)
+    assert service(kubectl)["metadata"]["labels"] == {"app": "web", "team": "two"}
+    apply(kubectl, part, "--field-manager=two")
+    assert [each["port"] for each in service(kubectl)["spec"]["ports"]] == [80]
+
+
+def test_a_status_is_applied(kubectl: Kubectl) -> None:
+    apply(kubectl, SERVICE.replace("type: NodePort", "type: LoadBalancer"))
+    status = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nstatus: {loadBalancer: {ingress: [{ip: 198.18.100.1}]}}\n"
+    apply(kubectl, status, "--subresource=status", "--field-manager=lb")
+    assert service(kubectl)["status"]["loadBalancer"]["ingress"][0]["ip"] == "198.18.100.1"
+    entries = {each["manager"]: each for each in service(kubectl)["metadata"]["managedFields"]}
+    assert entries["lb"]["subresource"] == "status"
 
 
 def test_managed_fields_are_hidden_unless_asked_for(kubectl: Kubectl) -> None:
