@@ -12,7 +12,7 @@ from moorage.api.options import DeleteBody, delete_options
 from moorage.api.protobuf import MAGIC, is_readable, read_protobuf
 from moorage.api.protobuf_numbers import NUMBERS
 from moorage.api.shapes import shape
-from moorage.model.cluster import Lease, Namespace
+from moorage.model.cluster import Event, Lease, Namespace
 from moorage.model.errors import ApiError
 from moorage.model.pods import Pod
 from moorage.model.ports import DeleteOptions
@@ -176,3 +176,26 @@ def test_a_slice() -> None:
     conditions = {"ready": True, "terminating": False}
     assert tree["endpoints"] == [{"addresses": ["10.244.1.1"], "conditions": conditions, "nodeName": "node-1"}]
     assert tree["ports"] == [{"name": "http", "port": 80}]
+
+
+def test_the_status_of_a_service() -> None:
+    condition = (
+        field(1, "Ready") + field(2, "True") + field(3, 2) + field(4, field(1, 1_767_323_045)) + field(5, "Good") + field(6, "")
+    )
+    ingress = field(1, "198.18.100.1") + field(2, "") + field(3, "VIP") + field(4, field(1, 80) + field(2, "TCP"))
+    status = field(1, field(1, ingress)) + field(2, condition)
+    tree = read_protobuf(enveloped(field(1, field(1, "web")) + field(3, status)), Service)
+    port = {"port": 80, "protocol": "TCP"}
+    assert tree["status"]["loadBalancer"] == {
+        "ingress": [{"ip": "198.18.100.1", "hostname": "", "ipMode": "VIP", "ports": [port]}]
+    }
+    (told,) = tree["status"]["conditions"]
+    assert (told["observedGeneration"], told["lastTransitionTime"], told["message"]) == (2, "2026-01-02T03:04:05Z", "")
+
+
+def test_an_event() -> None:
+    about = field(1, "Service") + field(2, "default") + field(3, "web")
+    raw = field(2, about) + field(3, "Noticed") + field(6, field(1, 1_767_323_045)) + field(8, 3) + field(10, b"")
+    tree = read_protobuf(enveloped(raw, "Event"), Event)
+    assert tree["involvedObject"] == {"kind": "Service", "namespace": "default", "name": "web"}
+    assert (tree["firstTimestamp"], tree["count"], "eventTime" in tree) == ("2026-01-02T03:04:05Z", 3, False)

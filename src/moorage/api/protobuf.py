@@ -1,15 +1,15 @@
 """Kubernetes' protobuf encoding of an object -> the same tree that its JSON would give. Only read, never written.
 
-kubectl sends it where it uses a typed client, as for `create namespace` and `create service`. It takes JSON for an answer. The
-envelope is `k8s\\0` and a `runtime.Unknown`. Fields without a number in `protobuf_numbers` are skipped: what no writer can set
-(status, managedFields).
+Typed clients of client-go write so by themselves (`gentype`, "prefers protobuf"), kubectl's `create` too. They take JSON for an
+answer. The envelope is `k8s\\0` and a `runtime.Unknown`. Fields without a number in `protobuf_numbers` are skipped: managedFields,
+which a write that leaves them out keeps.
 """
 
 from __future__ import annotations
 
 import typing
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from moorage.api.protobuf_numbers import BASE64, EMBEDDED, NUMBERS
@@ -20,11 +20,12 @@ from moorage.model.wire import ApiType, Tree
 
 MAGIC = b"k8s\0"
 
-_TIMES = {
-    "creationTimestamp": timestamp,
-    "deletionTimestamp": timestamp,
-    "acquireTime": micro_timestamp,
-    "renewTime": micro_timestamp,
+_TIMES: Mapping[str, Callable[[float], str]] = {
+    **dict.fromkeys(
+        ("creationTimestamp", "deletionTimestamp", "firstTimestamp", "lastTimestamp", "lastTransitionTime"), timestamp
+    ),
+    **dict.fromkeys(("deprecatedFirstTimestamp", "deprecatedLastTimestamp"), timestamp),
+    **dict.fromkeys(("acquireTime", "renewTime", "eventTime", "lastObservedTime"), micro_timestamp),
 }
 """Fields that are strings in JSON and a message of seconds and nanoseconds here."""
 

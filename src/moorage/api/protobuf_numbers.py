@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from moorage.api import review_types as reviews
 from moorage.api.options import DeleteBody, Preconditions
-from moorage.model.cluster import Lease, LeaseSpec, Namespace, NamespaceSpec
+from moorage.model.cluster import Event, EventSource, Lease, LeaseSpec, Namespace, NamespaceSpec, NamespaceStatus
 from moorage.model.config import (
     BoundObjectReference,
     ConfigMap,
@@ -16,20 +16,48 @@ from moorage.model.config import (
     TokenRequest,
     TokenRequestSpec,
 )
+from moorage.model.endpoints import EndpointAddress, Endpoints, EndpointSubset, SubsetPort
+from moorage.model.event_v1 import EventV1, EventV1Series
 from moorage.model.ingress import (
     HTTPIngressPath,
     HTTPIngressRuleValue,
     Ingress,
     IngressBackend,
+    IngressClass,
+    IngressClassParameters,
+    IngressClassSpec,
+    IngressLoadBalancerIngress,
+    IngressLoadBalancerStatus,
     IngressRule,
     IngressServiceBackend,
     IngressSpec,
+    IngressStatus,
     IngressTLS,
     ServiceBackendPort,
     TypedLocalObjectReference,
 )
-from moorage.model.meta import ObjectMeta, ObjectReference, OwnerReference
-from moorage.model.service import ClientIPConfig, Service, ServicePort, ServiceSpec, SessionAffinityConfig
+from moorage.model.meta import Condition, ObjectMeta, ObjectReference, OwnerReference
+from moorage.model.service import (
+    ClientIPConfig,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    PortStatus,
+    Service,
+    ServiceCondition,
+    ServicePort,
+    ServiceSpec,
+    ServiceStatus,
+    SessionAffinityConfig,
+)
+from moorage.model.service_cidrs import (
+    IPAddress,
+    IPAddressSpec,
+    ParentReference,
+    ServiceCIDR,
+    ServiceCIDRCondition,
+    ServiceCIDRSpec,
+    ServiceCIDRStatus,
+)
 from moorage.model.slices import (
     Endpoint,
     EndpointConditions,
@@ -40,6 +68,9 @@ from moorage.model.slices import (
     ForZone,
 )
 from moorage.model.wire import ApiType
+
+_CONDITION = {1: "type", 2: "status", 3: "observedGeneration", 4: "lastTransitionTime", 5: "reason", 6: "message"}
+"""`metav1.Condition`; the conditions of Namespaces (`Condition`) have numbers of their own."""
 
 NUMBERS: Mapping[type[ApiType], Mapping[int, str]] = {
     ObjectMeta: {
@@ -92,9 +123,16 @@ NUMBERS: Mapping[type[ApiType], Mapping[int, str]] = {
     ForZone: {1: "name"},
     ForNode: {1: "name"},
     EndpointPort: {1: "name", 2: "protocol", 3: "port", 4: "appProtocol"},
-    Namespace: {1: "metadata", 2: "spec"},
+    Namespace: {1: "metadata", 2: "spec", 3: "status"},
+    NamespaceStatus: {1: "phase", 2: "conditions"},
+    Condition: {1: "type", 2: "status", 4: "lastTransitionTime", 5: "reason", 6: "message"},
     NamespaceSpec: {1: "finalizers"},
-    Service: {1: "metadata", 2: "spec"},
+    Service: {1: "metadata", 2: "spec", 3: "status"},
+    ServiceStatus: {1: "loadBalancer", 2: "conditions"},
+    LoadBalancerStatus: {1: "ingress"},
+    LoadBalancerIngress: {1: "ip", 2: "hostname", 3: "ipMode", 4: "ports"},
+    PortStatus: {1: "port", 2: "protocol", 3: "error"},
+    ServiceCondition: _CONDITION,
     ServiceSpec: {
         1: "ports",
         2: "selector",
@@ -134,7 +172,59 @@ NUMBERS: Mapping[type[ApiType], Mapping[int, str]] = {
         6: "resourceVersion",
         7: "fieldPath",
     },
-    Ingress: {1: "metadata", 2: "spec"},
+    Ingress: {1: "metadata", 2: "spec", 3: "status"},
+    IngressStatus: {1: "loadBalancer"},
+    IngressLoadBalancerStatus: {1: "ingress"},
+    IngressLoadBalancerIngress: {1: "ip", 2: "hostname", 4: "ports"},
+    IngressClass: {1: "metadata", 2: "spec"},
+    IngressClassSpec: {1: "controller", 2: "parameters"},
+    IngressClassParameters: {1: "apiGroup", 2: "kind", 3: "name", 4: "scope", 5: "namespace"},
+    ServiceCIDR: {1: "metadata", 2: "spec", 3: "status"},
+    ServiceCIDRSpec: {1: "cidrs"},
+    ServiceCIDRStatus: {1: "conditions"},
+    ServiceCIDRCondition: _CONDITION,
+    IPAddress: {1: "metadata", 2: "spec"},
+    IPAddressSpec: {1: "parentRef"},
+    ParentReference: {1: "group", 2: "resource", 3: "namespace", 4: "name"},
+    Endpoints: {1: "metadata", 2: "subsets"},
+    EndpointSubset: {1: "addresses", 2: "notReadyAddresses", 3: "ports"},
+    EndpointAddress: {1: "ip", 2: "targetRef", 3: "hostname", 4: "nodeName"},
+    SubsetPort: {1: "name", 2: "port", 3: "protocol", 4: "appProtocol"},
+    Event: {
+        1: "metadata",
+        2: "involvedObject",
+        3: "reason",
+        4: "message",
+        5: "source",
+        6: "firstTimestamp",
+        7: "lastTimestamp",
+        8: "count",
+        9: "type",
+        10: "eventTime",
+        12: "action",
+        13: "related",
+        14: "reportingComponent",
+        15: "reportingInstance",
+    },
+    EventSource: {1: "component", 2: "host"},
+    EventV1: {
+        1: "metadata",
+        2: "eventTime",
+        3: "series",
+        4: "reportingController",
+        5: "reportingInstance",
+        6: "action",
+        7: "reason",
+        8: "regarding",
+        9: "related",
+        10: "note",
+        11: "type",
+        12: "deprecatedSource",
+        13: "deprecatedFirstTimestamp",
+        14: "deprecatedLastTimestamp",
+        15: "deprecatedCount",
+    },
+    EventV1Series: {1: "count", 2: "lastObservedTime"},
     IngressSpec: {1: "defaultBackend", 2: "tls", 3: "rules", 4: "ingressClassName"},
     IngressTLS: {1: "hosts", 2: "secretName"},
     IngressRule: {1: "host"},
