@@ -1,8 +1,8 @@
 """Kubernetes' protobuf encoding of an object -> the same tree that its JSON would give. Only read, never written.
 
-Typed clients of client-go write so by themselves (`gentype`, "prefers protobuf"), kubectl's `create` too. They take JSON for an
-answer. The envelope is `k8s\\0` and a `runtime.Unknown`. Fields without a number in `protobuf_numbers` are skipped: managedFields,
-which a write that leaves them out keeps.
+Typed clients of client-go write so by themselves (`gentype`, "prefers protobuf"), kubectl's `create` too. They take JSON for
+an answer. The envelope is `k8s\\0` and a `runtime.Unknown`. Fields without a number in `protobuf_numbers` are skipped:
+managedFields, which a write that leaves them out keeps.
 """
 
 from __future__ import annotations
