@@ -69,7 +69,7 @@ class TokenSigner:
             return None
         try:
             raw = _decoded(signature)
-            if len(raw) != _SIGNATURE:
+            if len(raw) != _SIGNATURE or _encoded(raw) != signature:  # padding, spare bits: not how it was issued
                 return None
             r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
             self._public.verify(utils.encode_dss_signature(r, s), signed.encode(), ec.ECDSA(hashes.SHA256()))
