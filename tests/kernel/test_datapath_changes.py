@@ -16,7 +16,7 @@ from moorage.model.net import Family
 from moorage.table.types import Backend, Frontend, FrontendAddress, Scope
 from tests.kernel.needs import needs_root
 from tests.kernel.test_datapath_packets import DATAGRAM, NODE_PORT, STREAM, V4, VIP, cluster, install, node_port
-from tests.kernel.topology import NODE, PORT, Topology, backend_address
+from tests.kernel.topology import NODE, PORT, Topology, backend_address, forget_all_flows
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
@@ -50,6 +50,7 @@ def datapath(topology: Topology) -> Iterator[NftDatapath]:
     topology.node.run(made.start)
     yield made
     topology.node.run(made.remove)
+    topology.node.run(forget_all_flows)
 
 
 def exchange(connected: socket.socket) -> str:

@@ -17,7 +17,7 @@ from moorage.model.meta import Key
 from moorage.model.net import Address, Family, Prefix, Protocol
 from moorage.table.types import Backend, ForwardingTable, Frontend, FrontendAddress, NoBackend, Scope
 from tests.kernel.needs import needs_root
-from tests.kernel.topology import CLIENT, NODE, PORT, Namespace, Topology, backend_address
+from tests.kernel.topology import CLIENT, NODE, PORT, Namespace, Topology, backend_address, forget_all_flows
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
@@ -43,6 +43,7 @@ def datapath(topology: Topology) -> Iterator[NftDatapath]:
     topology.node.run(made.start)
     yield made
     topology.node.run(made.remove)
+    topology.node.run(forget_all_flows)
 
 
 def cluster(family: Family, backends: tuple[int, ...], port: int = 80, **more: bool) -> tuple[Frontend, ...]:

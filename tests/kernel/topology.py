@@ -23,9 +23,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from moorage.datapath import netlink
+from moorage.datapath.netlink_io import Netlink
 from moorage.model.net import Address, Family
 
 T = TypeVar("T")
+_CONNTRACK_DELETE = 2
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -127,6 +130,17 @@ class Echo:
         except ConnectionError:
             self._selector.unregister(ready)
             ready.close()
+
+
+def forget_all_flows() -> None:
+    """Empties the connection tracking of the namespace: a later test whose socket draws the same port starts a new flow."""
+    kernel = Netlink.open()
+    try:
+        for family, number in netlink.NFPROTO.items():
+            body = netlink.message(netlink.SUBSYSTEM_CONNTRACK << 8 | _CONNTRACK_DELETE, 0, number, b"")
+            assert kernel.execute([netlink.Message(body, f"forget all flows of {family.value}")]) == []
+    finally:
+        kernel.close()
 
 
 class Topology:
