@@ -75,10 +75,12 @@ async def _events(
             changes = await subscription.next(min(deadline, bookmark_at) - now)
             if changes:
                 yield b"".join(line(each.type, form.in_event(each.record)) for each in changes)
-            if clock() >= min(deadline, bookmark_at):
+            if clock() >= bookmark_at:
                 bookmark_at += BOOKMARK_PERIOD
                 if options.bookmarks:
                     yield line(BOOKMARK, form.bookmark(subscription.revision, {}))
+        if options.bookmarks:
+            yield line(BOOKMARK, form.bookmark(subscription.revision, {}))
     except ApiError as error:
         yield _error_line(error)
 
