@@ -353,7 +353,7 @@ def test_a_node_that_is_switched_off_and_on_starts_its_pods_again(plan: LabPlan)
             await cluster.gone("gone")
             assert pod.status.pod_ip == "10.244.1.3"
             namespace = plan.pod_namespace("default", "a", pod.metadata.uid)
-            await cluster.kubelets["node-1"].power_off()
+            await cluster.kubelets["node-1"].stop()
             assert not netns_io.exists(namespace)
             assert is_true((await cluster.pod("a")).status.conditions, "Ready")
             cluster.kubelets["node-1"] = cluster.kubelet("node-1")

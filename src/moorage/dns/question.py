@@ -162,11 +162,6 @@ def dashed_address(label: str) -> Address | None:
     return parse_address(label.replace("-", ".")) or parse_address(label.replace("-", ":"))
 
 
-def reverse_name(address: Address) -> str:
-    """The name at which an address' PTR records are, without the last dot."""
-    return address.reverse_pointer
-
-
 def _reversed_address(labels: Labels) -> Address | None:
     """RFC 1035 section 3.5 and RFC 3596 section 2.5: whole addresses only."""
     parts = labels[-3::-1]

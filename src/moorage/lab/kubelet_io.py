@@ -106,10 +106,6 @@ class Kubelet:
             with suppress(asyncio.CancelledError):
                 await self._running
 
-    async def power_off(self) -> None:
-        """The same as `stop`: nothing is reported. To switch the node on again, run a new Kubelet."""
-        await self.stop()
-
     @property
     def pods(self) -> tuple[Key, ...]:
         """The Pods that are kept now."""

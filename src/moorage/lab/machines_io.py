@@ -14,7 +14,6 @@ import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from pyroute2 import AsyncIPRoute
@@ -130,10 +129,6 @@ async def power(plan: LabPlan, machine: str, on: bool) -> None:
     async with routing(plan.switch) as route:
         port = await link_index(route, plan.machine(machine).port)
         await route.link("set", index=port, state="up" if on else "down")
-
-
-def state_path(plan: LabPlan) -> Path:
-    return Path(plan.state)
 
 
 def is_absent(error: NetlinkError) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -29,7 +29,6 @@ from moorage.run.lab_node import LabNode
 from moorage.run.power import follow_power
 from moorage.run.roles_io import DEATHS, Role, RoleRunner, log_tail, stop_all
 from moorage.run.state_io import Running, read_running, reader_kubeconfig, start_time, write_running
-from moorage.run.vantage_io import Finished, run_at
 
 API_PORT = 6443
 DNS_PORT = 10053
@@ -199,9 +198,6 @@ class Standalone:
         await stop_all(self._runners)
         await self._stack.aclose()
         sweep(self.settings.instance)
-
-    async def run_at(self, vantage: str, command: Sequence[str], timeout: float = 60.0) -> Finished:
-        return await run_at(self.plan, vantage, command, self.client, timeout)
 
 
 def _listen(port: int) -> socket.socket:
