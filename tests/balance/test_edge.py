@@ -2,16 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from moorage.balance.edge import EXCLUDE_LABEL, edge_table
 from moorage.model.meta import Key, Object
 from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
-from moorage.table.types import Backend, ForwardingTable, Frontend, NoBackend, Scope
-from tests.table.objects import TERMINATING, UNREADY, endpoint, ip, node, service, slice_
+from moorage.table.types import AddressKind, Backend, ForwardingTable, Frontend, NoBackend
+from tests.table.objects import TERMINATING, UNREADY, endpoint, ip, net, node, service, slice_
 
 NODES = [node("node-1", "192.168.0.1", "fd01::1"), node("node-2", "192.168.0.2"), node("node-3", "192.168.0.3")]
 ALL = frozenset({"node-1", "node-2", "node-3"})
@@ -24,7 +22,7 @@ def balanced(*, ingress: tuple[str, ...] = (VIP,), **spec: Any) -> Service:
 
 
 def backend(number: int) -> Backend:
-    return Backend(ip(f"192.168.0.{number}"), 30080, f"node-{number}")
+    return Backend.at(ip(f"192.168.0.{number}"), 30080, f"node-{number}")
 
 
 def table(*objects: Object, healthy: frozenset[str] = ALL, nodes: list[Any] = NODES) -> ForwardingTable:
@@ -45,12 +43,12 @@ def test_backends_are_the_node_ports_of_healthy_nodes_and_the_source_is_rewritte
     frontend = only(table(balanced(), healthy=frozenset({"node-1", "node-3", "a stranger"})))
     assert str(frontend.match) == "198.18.100.1:80/tcp"
     assert frontend.backends == (backend(1), backend(3))
-    assert (frontend.scope, frontend.masquerade, frontend.port_name) == (Scope.ANYWHERE, True, "http")
+    assert (frontend.kind, frontend.masquerade, frontend.port_name) == (AddressKind.LOAD_BALANCER, True, "http")
 
 
 def test_without_a_healthy_node_connections_are_refused() -> None:
     frontend = only(table(balanced(), healthy=frozenset()))
-    assert (frontend.backends, frontend.without_backend) == ((), NoBackend.REJECT)
+    assert (frontend.backends, frontend.choice.without_backend) == ((), NoBackend.REJECT)
     assert frontend.reason is Reason.NO_HEALTHY_NODE
 
 
@@ -81,7 +79,11 @@ def test_policy_local_falls_back_to_terminating_endpoints() -> None:
 
 def test_policy_local_without_endpoints() -> None:
     frontend = only(table(balanced(externalTrafficPolicy="Local"), local_slice((1, UNREADY))))
-    assert (frontend.backends, frontend.reason, frontend.without_backend) == ((), Reason.NO_READY_ENDPOINT, NoBackend.REJECT)
+    assert (frontend.backends, frontend.reason, frontend.choice.without_backend) == (
+        (),
+        Reason.NO_READY_ENDPOINT,
+        NoBackend.REJECT,
+    )
 
 
 def test_policy_local_keeps_a_node_that_goes_away_while_its_endpoint_serves() -> None:
@@ -93,7 +95,7 @@ def test_policy_local_keeps_a_node_that_goes_away_while_its_endpoint_serves() ->
 
 def test_each_family_reaches_nodes_of_its_own() -> None:
     found = {str(each.match): each for each in table(balanced(ingress=(VIP, "2001:db8::1"))).frontends()}
-    assert found["[2001:db8::1]:80/tcp"].backends == (Backend(ip("fd01::1"), 30080, "node-1"),)
+    assert found["[2001:db8::1]:80/tcp"].backends == (Backend.at(ip("fd01::1"), 30080, "node-1"),)
     assert found["198.18.100.1:80/tcp"].backends == (backend(1), backend(2), backend(3))
 
 
@@ -116,11 +118,9 @@ def test_a_port_without_a_node_port_is_said_and_the_others_are_served() -> None:
     assert [note.reason for note in found.notes[Key("default", "web")]] == [Reason.UNSUPPORTED, Reason.INVALID_OBJECT]
 
 
-@pytest.mark.parametrize("field", [{"sessionAffinity": "ClientIP"}, {"loadBalancerSourceRanges": ["192.0.2.0/24"]}])
-def test_what_is_asked_for_and_not_done_is_said(field: dict[str, Any]) -> None:
-    found = table(balanced(**field))
-    assert only(found).backends
-    assert found.verdicts == {Key("default", "web"): Reason.UNSUPPORTED}
+def test_affinity_and_source_ranges_hold_at_the_edge_where_the_clients_own_address_is_seen() -> None:
+    frontend = only(table(balanced(sessionAffinity="ClientIP", loadBalancerSourceRanges=["192.0.2.0/24"])))
+    assert (frontend.affinity, frontend.sources) == (10800, (net("192.0.2.0/24"),))
 
 
 def test_an_address_of_two_services_belongs_to_the_older() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Protocol
 
 from moorage.datapath.nft.elements import Element
 from moorage.datapath.types import Applied
 from moorage.model.net import Family
-from moorage.table.types import ForwardingTable, NoBackend, Scope
-from tests.datapath.tables import SCTP, UDP, frontend, table
+from moorage.table.types import AddressKind, Choice, ForwardingTable, Frontend
+from tests.datapath.tables import LOAD_BALANCER, SCTP, UDP, backend, frontend, node_port, table
 
 
 class Inspectable(Protocol):
@@ -25,9 +26,18 @@ FULL = table(
     frontend(backends=(1, 2, 3)),
     frontend(protocol=UDP, port=53, backends=(4,), masquerade=True),
     frontend("10.96.0.11", 80),
-    frontend("198.18.0.5", 30080, protocol=SCTP, scope=Scope.ANYWHERE, without_backend=NoBackend.DROP),
-    frontend("fd00:96::1", 443, backends=(7, 8)),
+    frontend("198.18.100.5", 80, protocol=SCTP, kind=LOAD_BALANCER, dropped=True),
+    frontend("198.18.100.6", 80, kind=LOAD_BALANCER, backends=(1,), masquerade=True, sources=(ip_network("192.0.2.0/24"),)),
+    frontend("198.18.100.6", 10000, UDP, (1, 2), LOAD_BALANCER, last=10999),
+    frontend("198.18.100.6", 20000, SCTP, (), AddressKind.EXTERNAL_IP, last=20001),
+    node_port(30080, backends=(1,), inside=(1, 2), affinity=600),
+    node_port(30081, dropped=True, inside=(3,)),
+    frontend("fd00:96::1", 443, backends=(7, 8), affinity=60),
     sources=("10.244.0.0/16", "198.18.0.5/32", "fd00:244::/64"),
+    own=("198.18.0.5",),
+    pods_here=("10.244.0.0/24",),
+    node_port_addresses=("198.18.0.5/32", "127.0.0.0/8", "::1/128"),
+    service_cidrs=("10.96.0.0/16",),
 )
 
 FULL_V4 = {
@@ -38,18 +48,47 @@ FULL_V4 = {
     "frontends 10.96.0.10 . udp . 53 : masq-pick-1",
     "backends 10.96.0.10 . udp . 53 . 0 : 10.244.0.4 . 8080",
     "rejected 10.96.0.11 . tcp . 80",
-    "dropped 198.18.0.5 . sctp . 30080",
+    "dropped 198.18.100.5 . sctp . 80",
+    "frontends 198.18.100.6 . tcp . 80 : masq-pick-1",
+    "backends 198.18.100.6 . tcp . 80 . 0 : 10.244.0.1 . 8080",
+    "restricted 198.18.100.6 . tcp . 80",
+    "admitted 198.18.100.6 . tcp . 80 . 192.0.2.0-192.0.2.255",
+    "range_frontends 198.18.100.6 . udp . 10000-10999 : range-pick-2",
+    "range_backends 198.18.100.6 . udp . 0 : 10.244.0.1",
+    "range_backends 198.18.100.6 . udp . 1 : 10.244.0.2",
+    "range_rejected 198.18.100.6 . sctp . 20000-20001",
+    "node_port_frontends tcp . 30080 : node-port-pick-1-inside-2-keep-600",
+    "node_port_seats tcp . 30080 . 0 : 0",
+    "node_port_seats tcp . 30080 . 32768 : 32768",
+    "node_port_seats tcp . 30080 . 32769 : 32769",
+    "node_port_backends tcp . 30080 . 0 : 10.244.0.1 . 8080",
+    "node_port_backends tcp . 30080 . 32768 : 10.244.0.1 . 8080",
+    "node_port_backends tcp . 30080 . 32769 : 10.244.0.2 . 8080",
+    "node_port_frontends tcp . 30081 : node-port-pick-0-inside-1",
+    "node_port_backends tcp . 30081 . 32768 : 10.244.0.3 . 8080",
+    "node_port_dropped tcp . 30081",
     "cluster_ips 10.96.0.10",
     "cluster_ips 10.96.0.11",
+    "pings 10.96.0.10 : 198.18.0.5",
+    "pings 198.18.100.6 : 198.18.0.5",
+    "unreachable 10.96.0.11",
+    "unreachable 198.18.100.5",
     "cluster_sources 10.244.0.0-10.244.255.255",
-    "cluster_sources 198.18.0.5-198.18.0.5",
+    "cluster_sources 198.18.0.5",
+    "pods_here 10.244.0.0-10.244.0.255",
+    "node_port_addresses 127.0.0.0-127.255.255.255",
+    "node_port_addresses 198.18.0.5",
+    "service_cidrs 10.96.0.0-10.96.255.255",
 }
 FULL_V6 = {
-    "frontends fd00:96::1 . tcp . 443 : pick-2",
+    "frontends fd00:96::1 . tcp . 443 : pick-2-keep-60",
+    "seats fd00:96::1 . tcp . 443 . 0 : 0",
+    "seats fd00:96::1 . tcp . 443 . 1 : 1",
     "backends fd00:96::1 . tcp . 443 . 0 : fd00:244::7 . 8080",
     "backends fd00:96::1 . tcp . 443 . 1 : fd00:244::8 . 8080",
     "cluster_ips fd00:96::1",
     "cluster_sources fd00:244::-fd00:244::ffff:ffff:ffff:ffff",
+    "node_port_addresses ::1",
 }
 
 
@@ -69,7 +108,7 @@ def does_nothing_the_second_time(datapath: Inspectable) -> None:
     datapath.start()
     datapath.apply(FULL)
     assert datapath.apply(FULL).operations == 0
-    rebuilt = ForwardingTable(dict(FULL.services), cluster_sources=FULL.cluster_sources)
+    rebuilt = ForwardingTable(dict(FULL.services), locality=FULL.locality)
     assert datapath.apply(rebuilt).operations == 0
 
 
@@ -89,9 +128,10 @@ def changes_between_serving_and_refusing(datapath: Inspectable) -> None:
     datapath.start()
     datapath.apply(table(frontend(backends=(1,))))
     datapath.apply(table(frontend()))
-    assert shown(datapath) == {"rejected 10.96.0.10 . tcp . 80", "cluster_ips 10.96.0.10"}
-    datapath.apply(table(frontend(without_backend=NoBackend.DROP)))
-    assert shown(datapath) == {"dropped 10.96.0.10 . tcp . 80", "cluster_ips 10.96.0.10"}
+    about = {"cluster_ips 10.96.0.10", "unreachable 10.96.0.10"}
+    assert shown(datapath) == {"rejected 10.96.0.10 . tcp . 80", *about}
+    datapath.apply(table(frontend(dropped=True)))
+    assert shown(datapath) == {"dropped 10.96.0.10 . tcp . 80", *about}
     datapath.apply(table(frontend(backends=(1,), masquerade=True)))
     assert "frontends 10.96.0.10 . tcp . 80 : masq-pick-1" in shown(datapath)
 
@@ -104,6 +144,46 @@ def a_cluster_address_lives_as_long_as_its_last_frontend(datapath: Inspectable) 
     assert "cluster_ips 10.96.0.10" in shown(datapath)
     datapath.apply(table())
     assert shown(datapath) == set()
+
+
+def an_address_answers_pings_while_one_of_its_ports_has_a_backend(datapath: Inspectable) -> None:
+    datapath.start()
+    served, empty = frontend(port=80, backends=(1,)), frontend(port=81)
+    datapath.apply(table(served, empty, own=("198.18.0.5",)))
+    assert "pings 10.96.0.10 : 198.18.0.5" in shown(datapath)
+    datapath.apply(table(served, empty, own=("198.18.0.6",)))
+    assert "pings 10.96.0.10 : 198.18.0.6" in shown(datapath)
+    datapath.apply(table(empty, own=("198.18.0.6",)))
+    assert {each for each in shown(datapath) if each.startswith(("pings", "unreachable"))} == {"unreachable 10.96.0.10"}
+    datapath.apply(table(served))
+    assert not any(each.startswith(("pings", "unreachable")) for each in shown(datapath))
+
+
+def seats_stay_with_their_backends(datapath: Inspectable) -> None:
+    """Slots are closed up, seats are not: a client's memory stays true while others come and go."""
+    datapath.start()
+    datapath.apply(table(frontend(backends=(1, 2, 3), affinity=60)))
+    datapath.apply(table(frontend(backends=(2, 3), affinity=60)))
+    kept = {
+        "backends 10.96.0.10 . tcp . 80 . 1 : 10.244.0.2 . 8080",
+        "backends 10.96.0.10 . tcp . 80 . 2 : 10.244.0.3 . 8080",
+    }
+    assert {each for each in shown(datapath) if each.startswith("backends")} == kept
+    datapath.apply(table(frontend(backends=(2, 3, 4), affinity=60)))
+    new = "backends 10.96.0.10 . tcp . 80 . 0 : 10.244.0.4 . 8080"
+    assert {each for each in shown(datapath) if each.startswith("backends")} == {*kept, new}
+    assert sum(each.startswith("seats") for each in shown(datapath)) == 3
+
+
+def weights_are_numbers_of_slots(datapath: Inspectable) -> None:
+    datapath.start()
+    two = Choice((backend(1, weight=4), backend(2, weight=2)))
+    datapath.apply(table(Frontend(frontend().match, AddressKind.CLUSTER_IP, two)))
+    assert [each.split(" : ")[1] for each in sorted(shown(datapath)) if each.startswith("backends")] == [
+        "10.244.0.1 . 8080",
+        "10.244.0.1 . 8080",
+        "10.244.0.2 . 8080",
+    ]
 
 
 def a_frontend_moves_between_services(datapath: Inspectable) -> None:
@@ -142,5 +222,8 @@ CONTRACT = (
     a_cluster_address_lives_as_long_as_its_last_frontend,
     a_frontend_moves_between_services,
     sources_change,
+    an_address_answers_pings_while_one_of_its_ports_has_a_backend,
+    seats_stay_with_their_backends,
+    weights_are_numbers_of_slots,
     removes_everything,
 )

@@ -6,42 +6,66 @@ from ipaddress import ip_address
 import pytest
 
 from moorage.datapath import netlink
-from moorage.datapath.conntrack import Flow, deletion, queries, read_flows, stale
+from moorage.datapath.conntrack import Flow, Moved, deletion, queries, read_flows, stale
 from moorage.datapath.netlink import Reply, attribute, be32, nested
-from moorage.datapath.nft.elements import endpoint_value, flow_key
-from moorage.model.net import Family
+from moorage.datapath.nft.elements import Place, place
+from moorage.model.net import Family, Protocol
+from moorage.table.types import Frontend
+from tests.datapath.tables import TCP, UDP, backend, frontend, node_port
 
 V4 = Family.IPV4
+OLD, NEW = backend(1).endpoint, backend(2).endpoint
 
 
 def packed(address: str) -> bytes:
     return ip_address(address).packed
 
 
-OLD, NEW = endpoint_value(packed("10.244.0.1"), 8080), endpoint_value(packed("10.244.0.2"), 8080)
-TCP_FRONTEND, UDP_FRONTEND = flow_key(packed("10.96.0.10"), 6, 80), flow_key(packed("10.96.0.10"), 17, 80)
-ITSELF = endpoint_value(packed("10.96.0.10"), 80)
+VIP, NODE, ELSEWHERE = packed("10.96.0.10"), packed("198.18.0.5"), packed("203.0.113.9")
+ITSELF = VIP + b"\0\x50"
+
+
+def moved(*to: bytes, at: Place, ports: tuple[int, int] = (0, 0)) -> dict[Place, Moved]:
+    return {at: Moved(frozenset(to), ports)}
 
 
 @pytest.mark.parametrize(
-    ("protocol", "replied", "backend", "now", "expected"),
+    ("protocol", "replied", "answering", "now", "expected"),
     [
-        (17, True, OLD, {NEW}, True),
-        (17, False, OLD, {NEW}, True),
-        (17, True, OLD, {OLD, NEW}, False),
-        (17, True, OLD, set(), True),
-        (17, True, ITSELF, {NEW}, True),
-        (17, True, ITSELF, set(), False),
-        (6, True, OLD, {NEW}, False),
-        (6, False, OLD, {NEW}, True),
-        (6, False, OLD, set(), True),
+        (UDP, True, OLD, [NEW], True),
+        (UDP, False, OLD, [NEW], True),
+        (UDP, True, OLD, [OLD, NEW], False),
+        (UDP, True, OLD, [], True),
+        (UDP, True, ITSELF, [NEW], True),
+        (UDP, True, ITSELF, [], False),
+        (TCP, True, OLD, [NEW], False),
+        (TCP, False, OLD, [NEW], True),
+        (TCP, False, OLD, [], True),
     ],
 )
-def test_which_flows_are_stale(protocol: int, replied: bool, backend: bytes, now: set[bytes], expected: bool) -> None:
-    frontend = TCP_FRONTEND if protocol == 6 else UDP_FRONTEND
-    flow = Flow(frontend, backend, protocol, replied, b"")
-    assert stale(flow, {frontend: frozenset(now)}) is expected
+def test_which_flows_are_stale(protocol: Protocol, replied: bool, answering: bytes, now: list[bytes], expected: bool) -> None:
+    flow = Flow(VIP, protocol.number, 80, answering, replied, b"")
+    assert stale(flow, moved(*now, at=place(frontend(protocol=protocol).match))) is expected
     assert not stale(flow, {})
+    assert not stale(flow, moved(*now, at=place(frontend(port=81, protocol=protocol).match)))
+
+
+def test_flows_to_a_node_port_are_the_nodes_own() -> None:
+    at = place(node_port(80, protocol=UDP).match)
+    for address, answering, expected in (
+        (NODE, OLD, True),
+        (NODE, NODE + b"\0\x50", True),
+        (ELSEWHERE, OLD, True),
+        (ELSEWHERE, ELSEWHERE + b"\0\x50", False),
+    ):
+        assert stale(Flow(address, 17, 80, answering, True, b""), moved(NEW, at=at), {NODE}) is expected
+
+
+def test_flows_to_a_range_keep_their_port() -> None:
+    at = place(frontend(port=1000, protocol=UDP, last=1999).match)
+    now = moved(backend(2, port=0).endpoint, at=at, ports=(1000, 1999))
+    for port, answering, expected in ((1500, 1, True), (1500, 2, False), (2000, 1, False)):
+        assert stale(Flow(VIP, 17, port, backend(answering, port=port).endpoint, True, b""), now) is expected
 
 
 def conntrack_tuple(source: str, source_port: int, destination: str, port: int, protocol: int) -> bytes:
@@ -58,8 +82,8 @@ def listed(protocol: int, status: int, family: int = 2) -> Reply:
 
 def test_flows_are_read_with_the_keys_of_the_maps() -> None:
     answered, silent = read_flows(V4, [listed(6, 0b1110), listed(17, 0b1100), listed(1, 0), listed(6, 0, family=10)])
-    assert (answered.frontend, answered.backend, answered.protocol, answered.replied) == (TCP_FRONTEND, OLD, 6, True)
-    assert (silent.frontend, silent.replied) == (UDP_FRONTEND, False)
+    assert answered[:5] == (VIP, 6, 80, OLD, True)
+    assert (silent.protocol, silent.replied, silent.untranslated) == (17, False, False)
 
 
 def test_a_flow_is_deleted_by_its_original_tuple() -> None:
@@ -68,19 +92,25 @@ def test_a_flow_is_deleted_by_its_original_tuple() -> None:
     assert (type_, original) == (1, conntrack_tuple("10.244.0.9", 4000, "10.96.0.10", 80, 17))
 
 
+def asked(*frontends: Frontend) -> int:
+    return len(queries(V4, {place(each.match): Moved(frozenset()) for each in frontends}))
+
+
 def test_few_udp_ports_are_asked_for_one_by_one_and_other_protocols_once() -> None:
-    udp = [flow_key(packed("10.96.0.10"), 17, port) for port in range(1, 6)]
-    tcp = [flow_key(packed("10.96.0.10"), 6, port) for port in range(1, 6)]
-    assert len(queries(V4, udp[:4])) == 4
-    assert len(queries(V4, udp)) == 1
-    assert len(queries(V4, tcp)) == 1
-    assert len(queries(V4, [*udp[:2], *tcp])) == 3
-    assert len(queries(V4, [udp[0], flow_key(packed("10.96.0.11"), 17, 1)])) == 1
-    assert queries(V4, []) == []
+    udp = [frontend(port=port, protocol=UDP) for port in range(1, 6)]
+    tcp = [frontend(port=port) for port in range(1, 6)]
+    assert asked(*udp[:4]) == 4
+    assert asked(*udp) == 1
+    assert asked(*tcp) == 1
+    assert asked(*udp[:2], *tcp) == 3
+    assert asked(udp[0], frontend("10.96.0.11", 1, UDP), node_port(1, protocol=UDP)) == 1
+    assert asked(frontend(port=1000, protocol=UDP, last=1999)) == 1
+    assert asked() == 0
 
 
 def test_of_connections_only_unanswered_ones_are_listed() -> None:
-    (datagrams, connections) = queries(V4, [TCP_FRONTEND, UDP_FRONTEND])
+    both = {place(frontend(protocol=protocol).match): Moved(frozenset()) for protocol in (TCP, UDP)}
+    (datagrams, connections) = queries(V4, both)
     fields = [dict(netlink.attributes(each.data[netlink.HEADER_BYTES :])) for each in (datagrams, connections)]
     assert sorted(fields[0]) == [1, 25]
     assert sorted(fields[1]) == [1, 3, 25, 26]

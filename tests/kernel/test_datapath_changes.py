@@ -13,7 +13,7 @@ import pytest
 
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.model.net import Family
-from moorage.table.types import Backend, Frontend, FrontendAddress, Scope
+from moorage.table.types import AddressKind, Backend, Choice, Frontend, FrontendAddress
 from tests.kernel.needs import needs_root
 from tests.kernel.test_datapath_packets import DATAGRAM, NODE_PORT, STREAM, V4, VIP, cluster, install, node_port
 from tests.kernel.topology import NODE, PORT, Topology, backend_address, forget_all_flows
@@ -148,7 +148,7 @@ def test_a_connection_that_nobody_answered_is_balanced_again(topology: Topology,
 
 
 def served(match: FrontendAddress, address: str) -> Frontend:
-    return Frontend(match, Scope.ANYWHERE, (Backend(ip_address(address), PORT),))
+    return Frontend(match, AddressKind.NODE_PORT, Choice((Backend.at(ip_address(address), PORT),)))
 
 
 @pytest.mark.parametrize("family", Family)

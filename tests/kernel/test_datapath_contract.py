@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
+from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.datapath_io import NftDatapath
-from moorage.datapath.nft.elements import Element, ElementChanges
-from moorage.datapath.nft.messages import Table, element_messages
+from moorage.datapath.nft.elements import Element
+from moorage.datapath.nft.messages import Table
+from moorage.datapath.nft.packing import element_messages
 from moorage.datapath.nft.ruleset import layout, render
 from moorage.datapath.types import Datapath
 from moorage.model.errors import HostError
@@ -81,7 +83,7 @@ def test_a_table_of_an_older_layout_serves_until_the_first_apply(namespace: Name
     "interference",
     [
         "delete element ip moorage frontends { 10.96.0.10 . tcp . 80 }",
-        "delete element ip moorage backends { 10.96.0.10 . tcp . 80 . 0 }",
+        "delete element ip moorage backends { 10.96.0.10 . tcp . 80 . 0:0 }",
         "add element ip moorage rejected { 10.96.0.12 . tcp . 1, 10.96.0.99 . tcp . 80 }",
         "add element ip moorage frontends { 10.96.0.10 . tcp . 99 : drop }; add element ip moorage cluster_ips { 10.96.0.12 }",
         "flush ruleset",
@@ -104,6 +106,7 @@ def test_interference_is_noticed_and_mended(namespace: Namespace, interference: 
             "rejected 10.96.0.12 . tcp . 1",
             "cluster_ips 10.96.0.10",
             "cluster_ips 10.96.0.12",
+            "unreachable 10.96.0.12",
         }
         assert datapath.apply(wanted).operations == 0
         datapath.close()

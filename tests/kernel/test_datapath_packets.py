@@ -8,14 +8,26 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
+from typing import Any
 
+import msgspec
 import pytest
 
 from moorage.datapath.nft.datapath_io import NftDatapath
-from moorage.datapath.nft.ruleset import WORDS
+from moorage.datapath.nft.spaces import WORDS
 from moorage.model.meta import Key
 from moorage.model.net import Address, Family, Prefix, Protocol
-from moorage.table.types import Backend, ForwardingTable, Frontend, FrontendAddress, NoBackend, Scope
+from moorage.model.reason import Reason
+from moorage.table.types import (
+    ANY_ADDRESS,
+    AddressKind,
+    Backend,
+    Choice,
+    ForwardingTable,
+    Frontend,
+    FrontendAddress,
+    Locality,
+)
 from tests.kernel.needs import needs_root
 from tests.kernel.topology import CLIENT, NODE, PORT, Namespace, Topology, backend_address, forget_all_flows
 
@@ -46,27 +58,40 @@ def datapath(topology: Topology) -> Iterator[NftDatapath]:
     topology.node.run(forget_all_flows)
 
 
-def cluster(family: Family, backends: tuple[int, ...], port: int = 80, **more: bool) -> tuple[Frontend, ...]:
-    return both_protocols(VIP[family], port, Scope.CLUSTER, backends, **more)
+def cluster(family: Family, backends: tuple[int, ...], port: int = 80, **more: Any) -> tuple[Frontend, ...]:
+    return both_protocols(VIP[family], port, AddressKind.CLUSTER_IP, backends, **more)
 
 
-def node_port(family: Family, backends: tuple[int, ...], **more: bool) -> tuple[Frontend, ...]:
-    return both_protocols(NODE[family], NODE_PORT, Scope.ANYWHERE, backends, **more)
+def node_port(family: Family, backends: tuple[int, ...], **more: Any) -> tuple[Frontend, ...]:
+    return both_protocols(ANY_ADDRESS[family], NODE_PORT, AddressKind.NODE_PORT, backends, **more)
+
+
+def choice(family: Family, numbers: tuple[int, ...], drop: bool = False, port: int = PORT) -> Choice:
+    reason = Reason.NO_LOCAL_ENDPOINT if drop else Reason.FORWARDED if numbers else Reason.NO_READY_ENDPOINT
+    return Choice(tuple(Backend.at(backend_address(family, number), port) for number in numbers), reason)
 
 
 def both_protocols(
-    address: Address, port: int, scope: Scope, backends: tuple[int, ...], masquerade: bool = False, drop: bool = False
+    address: Address, port: int, kind: AddressKind, backends: tuple[int, ...], drop: bool = False, **more: Any
 ) -> tuple[Frontend, ...]:
-    family = Family.of(address)
-    chosen = tuple(Backend(backend_address(family, number), PORT) for number in backends)
-    otherwise = NoBackend.DROP if drop else NoBackend.REJECT
+    chosen = choice(Family.of(address), backends, drop)
     matches = [FrontendAddress(address, protocol, port) for protocol in (Protocol.TCP, Protocol.UDP)]
-    return tuple(Frontend(match, scope, chosen, masquerade, otherwise) for match in matches)
+    return tuple(Frontend(match, kind, chosen, **more) for match in matches)
 
 
-def install(topology: Topology, datapath: NftDatapath, *frontends: Frontend, sources: tuple[Prefix, ...] = ()) -> int:
+LOCALITY = Locality(
+    cluster_sources=tuple(PODS.values()),
+    node_port_addresses=tuple(ip_network(each) for each in NODE.values()),
+    own=tuple(NODE.values()),
+)
+
+
+def install(
+    topology: Topology, datapath: NftDatapath, *frontends: Frontend, sources: tuple[Prefix, ...] = (), **locality: Any
+) -> int:
     """The number of operations: elements written, and tracked flows forgotten."""
-    table = ForwardingTable({Key("default", "web"): frontends}, cluster_sources=(*PODS.values(), *sources))
+    place = msgspec.structs.replace(LOCALITY, cluster_sources=(*LOCALITY.cluster_sources, *sources), **locality)
+    table = ForwardingTable({Key("default", "web"): frontends}, locality=place)
     return topology.node.run(lambda: datapath.apply(table).operations + datapath.settle())
 
 
@@ -125,8 +150,8 @@ def test_a_backend_reaches_itself(topology: Topology, datapath: NftDatapath, fam
 def test_a_packet_whose_slot_has_just_gone_takes_the_first(topology: Topology, datapath: NftDatapath, family: Family) -> None:
     """What a packet meets that has read "three backends" when two of them go: the state is made by hand here."""
     install(topology, datapath, *node_port(family, (2, 3, 4)))
-    gone = ", ".join(f"{NODE[family]} . tcp . {NODE_PORT} . {slot}" for slot in (1, 2))
-    command = f"delete element {WORDS[family]} moorage backends {{ {gone} }}"
+    gone = ", ".join(f"tcp . {NODE_PORT} . 0:{slot}" for slot in (1, 2))
+    command = f"delete element {WORDS[family]} moorage node_port_backends {{ {gone} }}"
     topology.node.run(lambda: subprocess.run(["nft", command], check=True))
     assert {topology.client.ask(NODE[family], NODE_PORT).split()[0] for _ in range(20)} == {"b2"}
 
@@ -134,9 +159,9 @@ def test_a_packet_whose_slot_has_just_gone_takes_the_first(topology: Topology, d
 @pytest.mark.parametrize("family", Family)
 def test_the_node_reaches_a_backend_on_itself(topology: Topology, datapath: NftDatapath, family: Family) -> None:
     topology.echo.listen(topology.node, family, "node", port=9090)
-    backend = Backend(NODE[family], 9090)
+    backend = Backend.at(NODE[family], 9090)
     match = FrontendAddress(VIP[family], Protocol.TCP, 80)
-    install(topology, datapath, Frontend(match, Scope.CLUSTER, (backend,)))
+    install(topology, datapath, Frontend(match, AddressKind.CLUSTER_IP, Choice((backend,))))
     assert topology.node.ask(VIP[family], 80).split()[:2] == ["node", str(NODE[family])]
     assert topology.backends[0].ask(VIP[family], 80).split()[:2] == ["node", str(backend_address(family, 2))]
 

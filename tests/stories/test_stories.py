@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from moorage.balance.edge import edge_table
+from moorage.datapath.fake import FakeDatapath
 from moorage.manifest.convert import decode
 from moorage.manifest.read import read_documents
 from moorage.model.kinds import KINDS
@@ -25,10 +26,9 @@ from moorage.model.meta import Object
 from moorage.model.net import Protocol, parse_address
 from moorage.model.snapshot import Changes, Snapshot
 from moorage.table.compile import Compiler, compile_table
-from moorage.table.diff import diff
-from moorage.table.facts import node_facts
+from moorage.table.facts import LOOPBACK, node_facts
 from moorage.table.trace import Action, Delivery, Packet, Verdict, trace
-from moorage.table.types import ForwardingTable, Frontend, FrontendAddress, NodeFacts
+from moorage.table.types import ForwardingTable, Locality, NodeFacts
 
 HERE = Path(__file__).parent
 STORIES = sorted(path for path in HERE.glob("*.yaml") if path.name != "cluster.yaml")
@@ -102,24 +102,32 @@ def answers(table: ForwardingTable, facts: NodeFacts, asked: Mapping[str, str]) 
 
 
 class Machine:
-    """One node: its compiler, its last table, and what a datapath would have installed by following the changes."""
+    """One node: its compiler, its last table, and a datapath without a kernel that follows it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.table = ForwardingTable()
         self.facts = NodeFacts(name)
-        self.installed: dict[FrontendAddress, Frontend] = {}
+        self.datapath = FakeDatapath()
         self._compiler = Compiler()
 
     def see(self, snapshot: Snapshot, changes: Changes) -> None:
-        before = self.table
         self.facts = node_facts(self.name, snapshot)
         self.table = self._compiler.update(snapshot, changes, self.facts)
-        change = diff(before, self.table)
-        for frontend in change.removed:
-            del self.installed[frontend.match]
-        for _, frontend in change.changed:
-            self.installed[frontend.match] = frontend
+        self.datapath.apply(self.table)
+
+
+def installed(table: ForwardingTable) -> FakeDatapath:
+    """A datapath that has seen nothing but this table."""
+    datapath = FakeDatapath()
+    datapath.apply(table)
+    return datapath
+
+
+def held(datapath: FakeDatapath) -> list[str]:
+    """Its elements without the slots and seats, which depend on the way."""
+    lines = (f"{each}" for of_family in datapath.installed().values() for held in of_family.values() for each in held)
+    return sorted(re.sub(r"^(\w*)(backends|seats) (.*) \. \d+ : ", r"\1\2 \3 : ", line) for line in lines)
 
 
 def play(machines: Sequence[Machine], order: Sequence[Object], snapshot: Snapshot, there: bool) -> Snapshot:
@@ -147,11 +155,11 @@ def test_story(path: Path) -> None:
             said = {str(key): [note.reason.value for note in notes] for key, notes in machine.table.notes.items()}
             assert said == story.verdicts
             assert machine.table == compile_table(snapshot, machine.facts)
-            assert machine.installed == {each.match: each for each in machine.table.frontends()}
+            assert held(machine.datapath) == held(installed(machine.table))
         table = edge_table(snapshot, frozenset(story.healthy))
         assert answers(table, NodeFacts("edge"), story.edge) == story.edge
         snapshot = play(machines, list(reversed(order)), snapshot, there=False)
         for machine in machines:
-            assert machine.table == ForwardingTable()
-            assert machine.installed == {}
+            assert machine.table == ForwardingTable(locality=Locality(node_port_addresses=LOOPBACK))
+            assert held(machine.datapath) == held(installed(machine.table))
         assert edge_table(snapshot, frozenset(story.healthy)) == ForwardingTable()

@@ -8,15 +8,25 @@ from typing import Any
 import msgspec
 
 from moorage.model.cluster import Node
-from moorage.model.net import Address
+from moorage.model.net import Address, Protocol
 from moorage.model.service import Service, ServiceStatus
 from moorage.model.slices import SERVICE_NAME_LABEL, EndpointSlice
-from moorage.table.types import NodeFacts
+from moorage.table.types import AddressKind, Backend, Choice, Frontend, FrontendAddress, Locality, NodeFacts
 
 ip = ipaddress.ip_address
 net = ipaddress.ip_network
 
-FACTS = NodeFacts("node-1", (ip("192.168.0.1"),), (net("10.244.0.0/16"), net("192.168.0.1/32"), net("192.168.0.2/32")))
+FACTS = NodeFacts(
+    "node-1",
+    (ip("192.168.0.1"),),
+    locality=Locality(
+        cluster_sources=(net("10.244.0.0/16"), net("192.168.0.1/32"), net("192.168.0.2/32")),
+        pods_here=(net("10.244.0.0/24"),),
+        node_port_addresses=(net("127.0.0.0/8"), net("192.168.0.1/32")),
+        service_cidrs=(net("10.96.0.0/16"),),
+        own=(ip("192.168.0.1"),),
+    ),
+)
 CREATED = "2026-01-01T00:00:00Z"
 
 
@@ -79,3 +89,8 @@ def node(name: str, *addresses: str, cidrs: tuple[str, ...] = (), labels: dict[s
 
 def addresses(*texts: str) -> tuple[Address, ...]:
     return tuple(ip(each) for each in texts)
+
+
+def simple(address: str, kind: AddressKind = AddressKind.CLUSTER_IP, *backends: Backend, **more: Any) -> Frontend:
+    """A frontend at port 80/tcp of an address."""
+    return Frontend(FrontendAddress(ip(address), Protocol.TCP, 80), kind, Choice(backends), **more)

@@ -9,12 +9,10 @@ from moorage.model.net import Protocol
 from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.table.claims import Claims, verdict
-from moorage.table.types import Frontend, FrontendAddress, Scope, TableNote
-from tests.table.objects import ip, service
+from moorage.table.types import AddressKind, Choice, Frontend, FrontendAddress, TableNote
+from tests.table.objects import ip, service, simple
 
-SHARED, OWN = (
-    Frontend(FrontendAddress(ip(address), Protocol.TCP, 80), Scope.ANYWHERE, ()) for address in ("203.0.113.1", "203.0.113.2")
-)
+SHARED, OWN = (simple(address, AddressKind.EXTERNAL_IP) for address in ("203.0.113.1", "203.0.113.2"))
 OLD = service("old", created="2026-01-01T00:00:00Z")
 NEW = service("new", created="2026-01-02T00:00:00Z")
 NAMESAKE = service("aaa", created="2026-01-02T00:00:00Z")
@@ -44,7 +42,7 @@ def test_only_a_change_of_addresses_or_age_concerns_others() -> None:
     claims = Claims()
     assert claims.put(OLD, (SHARED,)) == set()
     assert claims.put(NEW, (SHARED, OWN)) == {OLD.key}
-    changed = Frontend(SHARED.match, Scope.ANYWHERE, (), masquerade=True)
+    changed = Frontend(SHARED.match, AddressKind.EXTERNAL_IP, Choice(), masquerade=True)
     assert claims.put(OLD, (changed,)) == set()
     assert claims.put(OLD, (OWN,)) == {NEW.key}
     assert claims.granted(NEW.key).frontends == (SHARED,)
@@ -68,3 +66,16 @@ def test_the_verdict_is_the_gravest_reason() -> None:
     assert verdict(()) is None
     assert verdict((softer,)) is Reason.UNSUPPORTED
     assert verdict((softer, graver)) is Reason.DUPLICATE_FRONTEND
+
+
+def test_ranges_of_one_address_and_protocol_belong_to_one_service() -> None:
+    def ranged(first: int, last: int, protocol: Protocol = Protocol.UDP) -> Frontend:
+        match = FrontendAddress(ip("203.0.113.1"), protocol, first, last)
+        return Frontend(match, AddressKind.LOAD_BALANCER, Choice())
+
+    claims = Claims()
+    claims.put(OLD, (ranged(1000, 1999),))
+    claims.put(NEW, (ranged(3000, 3999), ranged(3000, 3999, Protocol.TCP), SHARED))
+    lost = claims.granted(NEW.key)
+    assert lost.frontends == (ranged(3000, 3999, Protocol.TCP), SHARED)
+    assert lost.notes[0].message == "203.0.113.1:3000-3999/udp belongs to the older Service default/old"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,8 +12,7 @@ from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Changes, Snapshot
 from moorage.table.compile import Compiler, compile_table
-from moorage.table.diff import diff
-from moorage.table.types import Frontend, FrontendAddress, NodeFacts, TableChange
+from moorage.table.types import LocalCheck, Locality, NodeFacts
 from tests.table.objects import FACTS, READY, TERMINATING, UNREADY, addresses, endpoint, ip, net, service, slice_
 
 WEB, API = Key("default", "web"), Key("default", "api")
@@ -45,7 +45,7 @@ def test_a_table_from_nothing() -> None:
         WEB: ["10.96.0.1:80/tcp"],
         API: ["10.96.0.2:80/tcp"],
     }
-    assert table.cluster_sources == FACTS.cluster_sources
+    assert table.locality == FACTS.locality
     assert (table.verdicts, table.notes) == ({}, {})
 
 
@@ -69,23 +69,36 @@ def test_a_change_that_means_nothing_gives_the_same_table() -> None:
     assert compiler.update(snapshot, Changes({Node: frozenset({Key("", "node-1")})}), FACTS) is first
 
 
-def test_other_cluster_sources_touch_no_frontend() -> None:
+def test_another_locality_touches_no_frontend() -> None:
     compiler = Compiler()
     first = compiler.update(BOTH, Changes(everything=True), FACTS)
-    wider = msgspec.structs.replace(FACTS, cluster_sources=(net("10.0.0.0/8"),))
+    wider = msgspec.structs.replace(FACTS, locality=Locality(cluster_sources=(net("10.0.0.0/8"),)))
     second = compiler.update(BOTH, Changes(), wider)
-    assert second.cluster_sources == wider.cluster_sources
+    assert second.locality == wider.locality
     assert all(second.services[key] is first.services[key] for key in first.services)
 
 
-def test_other_node_addresses_reach_every_service() -> None:
-    of = service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
+@pytest.mark.parametrize("more", [{"addresses": addresses("192.168.0.7")}, {"zone": "east"}, {"weights": {"node-1": 3}}])
+def test_other_facts_reach_every_service(more: dict[str, object]) -> None:
+    of = service(
+        "web", type="LoadBalancer", ingress=("198.18.100.1",), loadBalancerSourceRanges=["192.168.0.0/28"], ports=[{"port": 80}]
+    )
+    snapshot = Snapshot.of([of, slice_(endpoint("10.244.0.1", "node-1"), of="web")])
     compiler = Compiler()
-    compiler.update(Snapshot.of([of]), Changes(everything=True), FACTS)
-    moved = msgspec.structs.replace(FACTS, addresses=addresses("192.168.0.7"))
-    table = compiler.update(Snapshot.of([of]), Changes(), moved)
-    assert table == compile_table(Snapshot.of([of]), moved)
-    assert [str(each.match) for each in table.frontends()] == ["10.96.0.1:80/tcp", "192.168.0.7:30080/tcp"]
+    compiler.update(snapshot, Changes(everything=True), FACTS)
+    moved = msgspec.structs.replace(FACTS, **more)
+    assert compiler.update(snapshot, Changes(), moved) == compile_table(snapshot, moved)
+
+
+def test_health_checks_come_and_go_with_their_service() -> None:
+    of = service("web", type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=32000)
+    compiler = Compiler()
+    snapshot = Snapshot.of([of, slice_(endpoint("10.244.0.1", "node-1"), endpoint("10.244.1.1", "node-2"), of="web")])
+    assert compiler.update(snapshot, Changes(everything=True), FACTS).checks == {WEB: LocalCheck(32000, 1)}
+    snapshot, changes = changed(snapshot, slice_(endpoint("10.244.0.1", "node-1", TERMINATING), of="web"))
+    assert compiler.update(snapshot, changes, FACTS).checks == {WEB: LocalCheck(32000, 0)}
+    snapshot, changes = changed(snapshot, service("web"))
+    assert compiler.update(snapshot, changes, FACTS).checks == {}
 
 
 def test_a_relist_forgets_what_is_gone() -> None:
@@ -125,16 +138,6 @@ def test_the_address_of_a_deleted_service_goes_to_the_one_that_waited() -> None:
     assert [str(each.match) for each in after.services[new.key]] == ["10.96.0.2:80/tcp", "203.0.113.1:80/tcp"]
 
 
-def apply(state: dict[FrontendAddress, Frontend], change: TableChange) -> None:
-    """What a datapath does with a change, with the checks that it may rely on."""
-    for frontend in change.removed:
-        assert state.pop(frontend.match) == frontend
-    for before, after in change.changed:
-        assert state.get(after.match) == before
-        assert before != after
-        state[after.match] = after
-
-
 names = st.sampled_from(["a", "b", "c"])
 services = st.builds(
     lambda name, address, day, shared, policy: service(
@@ -166,19 +169,16 @@ deletions = st.tuples(st.sampled_from([Service, EndpointSlice]), names)
 @given(st.lists(st.one_of(services, slices, deletions), max_size=12))
 def test_step_by_step_is_the_same_as_from_nothing(steps: list[Object | tuple[type[Object], str]]) -> None:
     compiler, snapshot = Compiler(), Snapshot()
-    table = compiler.update(snapshot, Changes(everything=True), FACTS)
-    installed: dict[FrontendAddress, Frontend] = {}
+    compiler.update(snapshot, Changes(everything=True), FACTS)
     for step in steps:
         if isinstance(step, tuple):
             snapshot, changes = removed(snapshot, step[0], Key("default", step[1]))
         else:
             snapshot, changes = changed(snapshot, step)
-        before, table = table, compiler.update(snapshot, changes, FACTS)
+        table = compiler.update(snapshot, changes, FACTS)
         assert table == compile_table(snapshot, FACTS)
         owned = [each.match for each in table.frontends()]
         assert len(owned) == len(set(owned))
-        apply(installed, diff(before, table))
-        assert installed == {each.match: each for each in table.frontends()}
 
 
 def test_an_unused_address_is_no_frontend() -> None:

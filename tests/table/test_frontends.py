@@ -1,18 +1,42 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from moorage.model.net import Protocol
 from moorage.model.reason import Reason
 from moorage.model.service import Service
-from moorage.model.slices import PROXY_NAME_LABEL, EndpointSlice
-from moorage.table.frontends import Compiled, compile_service
-from moorage.table.types import Backend, Frontend, FrontendAddress, NoBackend, NodeFacts, Scope
-from tests.table.objects import FACTS, READY, UNREADY, addresses, endpoint, ip, service, slice_, with_ingress
+from moorage.model.slices import HEADLESS_LABEL, PROXY_NAME_LABEL, EndpointSlice
+from moorage.table.frontends import Compiled, affinity_seconds, compile_service
+from moorage.table.types import (
+    AddressKind,
+    Backend,
+    Choice,
+    Frontend,
+    FrontendAddress,
+    LocalCheck,
+    NoBackend,
+    NodeFacts,
+)
+from tests.table.objects import (
+    FACTS,
+    READY,
+    TERMINATING,
+    UNREADY,
+    addresses,
+    endpoint,
+    ip,
+    net,
+    service,
+    slice_,
+    with_ingress,
+)
 
-HERE = Backend(ip("10.244.0.1"), 8080, "node-1")
-THERE = Backend(ip("10.244.1.1"), 8080, "node-2")
+HERE = Backend.at(ip("10.244.0.1"), 8080, "node-1")
+THERE = Backend.at(ip("10.244.1.1"), 8080, "node-2")
+BOTH = Choice((HERE, THERE))
 SLICE = slice_(endpoint("10.244.0.1", "node-1"), endpoint("10.244.1.1", "node-2"))
+NODE_PORT = [{"port": 80, "nodePort": 30080}]
 
 
 def match(text: str, port: int, protocol: Protocol = Protocol.TCP) -> FrontendAddress:
@@ -28,30 +52,29 @@ def by_address(of: Service, *slices: EndpointSlice) -> dict[str, Frontend]:
 
 
 def test_cluster_ip() -> None:
-    assert compiled(service()) == Compiled((Frontend(match("10.96.0.1", 80), Scope.CLUSTER, (HERE, THERE)),))
+    assert compiled(service()) == Compiled((Frontend(match("10.96.0.1", 80), AddressKind.CLUSTER_IP, BOTH),))
 
 
-def test_node_port_is_served_at_every_address_of_the_node_and_masqueraded() -> None:
-    facts = NodeFacts("node-1", addresses("192.168.0.1", "172.16.0.1", "fd01::1"))
+def test_a_node_port_is_one_frontend_for_all_addresses_of_the_node_and_masqueraded() -> None:
     of = service(type="NodePort", ports=[{"name": "http", "port": 80, "nodePort": 30080}])
     slices = slice_(endpoint("10.244.0.1", "node-1"), port_name="http")
-    assert compile_service(of, [slices], facts).frontends == (
-        Frontend(match("10.96.0.1", 80), Scope.CLUSTER, (HERE,), port_name="http"),
-        Frontend(match("192.168.0.1", 30080), Scope.ANYWHERE, (HERE,), masquerade=True, port_name="http"),
-        Frontend(match("172.16.0.1", 30080), Scope.ANYWHERE, (HERE,), masquerade=True, port_name="http"),
+    assert compiled(of, slices).frontends == (
+        Frontend(match("10.96.0.1", 80), AddressKind.CLUSTER_IP, Choice((HERE,)), port_name="http"),
+        Frontend(match("0.0.0.0", 30080), AddressKind.NODE_PORT, Choice((HERE,)), masquerade=True, port_name="http"),
     )
 
 
 def test_load_balancer_and_external_addresses() -> None:
-    of = service(
-        type="LoadBalancer", ingress=("198.18.100.1",), externalIPs=["203.0.113.9"], ports=[{"port": 80, "nodePort": 30080}]
-    )
+    of = service(type="LoadBalancer", ingress=("198.18.100.1",), externalIPs=["203.0.113.9"], ports=NODE_PORT)
     found = by_address(of)
-    assert list(found) == ["10.96.0.1:80/tcp", "192.168.0.1:30080/tcp", "198.18.100.1:80/tcp", "203.0.113.9:80/tcp"]
-    outside = [each for each in found.values() if each.scope is Scope.ANYWHERE]
-    assert len(outside) == 3
-    assert all(each.masquerade and each.backends == (HERE, THERE) for each in outside)
-    assert all(each.backends is outside[0].backends for each in found.values())
+    assert {text: each.kind for text, each in found.items()} == {
+        "10.96.0.1:80/tcp": AddressKind.CLUSTER_IP,
+        "198.18.100.1:80/tcp": AddressKind.LOAD_BALANCER,
+        "203.0.113.9:80/tcp": AddressKind.EXTERNAL_IP,
+        "*:30080/tcp": AddressKind.NODE_PORT,
+    }
+    assert all(each.masquerade == (each.kind is not AddressKind.CLUSTER_IP) for each in found.values())
+    assert all(each.choice is found["*:30080/tcp"].choice and each.inside is None for each in found.values())
 
 
 def test_an_ingress_in_proxy_mode_is_left_to_the_load_balancer() -> None:
@@ -69,51 +92,56 @@ def test_an_ingress_of_a_service_that_is_no_load_balancer_any_more_is_not_served
     assert list(by_address(service(ingress=("198.18.100.1",)))) == ["10.96.0.1:80/tcp"]
 
 
-def test_external_policy_local_keeps_the_source_and_the_node() -> None:
-    of = service(type="NodePort", externalTrafficPolicy="Local", ports=[{"port": 80, "nodePort": 30080}])
-    found = by_address(of)
-    assert found["10.96.0.1:80/tcp"].backends == (HERE, THERE)
-    assert found["192.168.0.1:30080/tcp"] == Frontend(match("192.168.0.1", 30080), Scope.ANYWHERE, (HERE,), masquerade=False)
+def test_external_policy_local_keeps_the_source_and_the_node_except_for_the_nodes_own_traffic() -> None:
+    found = by_address(service(type="NodePort", externalTrafficPolicy="Local", ports=NODE_PORT))
+    assert found["10.96.0.1:80/tcp"].choice == BOTH
+    assert found["*:30080/tcp"] == Frontend(match("0.0.0.0", 30080), AddressKind.NODE_PORT, Choice((HERE,)), BOTH)
 
 
-def test_external_policy_local_without_a_local_endpoint_drops() -> None:
-    of = service(type="NodePort", externalTrafficPolicy="Local", ports=[{"port": 80, "nodePort": 30080}])
+def test_external_policy_local_without_a_local_endpoint_drops_but_the_nodes_own_traffic() -> None:
+    of = service(type="NodePort", externalTrafficPolicy="Local", ports=NODE_PORT)
     found = by_address(of, slice_(endpoint("10.244.1.1", "node-2")))
-    local = found["192.168.0.1:30080/tcp"]
-    assert (local.backends, local.without_backend, local.reason) == ((), NoBackend.DROP, Reason.NO_LOCAL_ENDPOINT)
-    assert found["10.96.0.1:80/tcp"].backends == (THERE,)
+    local = found["*:30080/tcp"]
+    assert local.choice == Choice((), Reason.NO_LOCAL_ENDPOINT)
+    assert (local.choice.without_backend, local.inside) == (NoBackend.DROP, Choice((THERE,)))
+    assert found["10.96.0.1:80/tcp"].choice.backends == (THERE,)
+
+
+def test_where_all_endpoints_are_local_there_is_no_difference() -> None:
+    of = service(type="NodePort", externalTrafficPolicy="Local", ports=NODE_PORT)
+    found = by_address(of, slice_(endpoint("10.244.0.1", "node-1")))["*:30080/tcp"]
+    assert (found.backends, found.inside, found.masquerade) == ((HERE,), None, False)
 
 
 def test_internal_policy_local() -> None:
-    of = service(type="NodePort", internalTrafficPolicy="Local", ports=[{"port": 80, "nodePort": 30080}])
+    of = service(type="NodePort", internalTrafficPolicy="Local", ports=NODE_PORT)
     found = by_address(of)
     assert found["10.96.0.1:80/tcp"].backends == (HERE,)
-    assert found["192.168.0.1:30080/tcp"].backends == (HERE, THERE)
+    assert found["*:30080/tcp"].backends == (HERE, THERE)
     elsewhere = by_address(of, slice_(endpoint("10.244.1.1", "node-2")))["10.96.0.1:80/tcp"]
-    assert (elsewhere.without_backend, elsewhere.reason) == (NoBackend.DROP, Reason.NO_LOCAL_ENDPOINT)
+    assert (elsewhere.choice.without_backend, elsewhere.reason) == (NoBackend.DROP, Reason.NO_LOCAL_ENDPOINT)
 
 
 def test_both_policies_local() -> None:
-    of = service(
-        type="NodePort", internalTrafficPolicy="Local", externalTrafficPolicy="Local", ports=[{"port": 80, "nodePort": 30080}]
-    )
+    of = service(type="NodePort", internalTrafficPolicy="Local", externalTrafficPolicy="Local", ports=NODE_PORT)
     assert {each.backends for each in compiled(of).frontends} == {(HERE,)}
 
 
 @pytest.mark.parametrize("policy", ["Cluster", "Local"])
 def test_no_endpoint_anywhere_refuses_under_either_policy(policy: str) -> None:
-    of = service(type="NodePort", externalTrafficPolicy=policy, ports=[{"port": 80, "nodePort": 30080}])
+    of = service(type="NodePort", externalTrafficPolicy=policy, ports=NODE_PORT)
     for frontend in compiled(of, slice_(endpoint("10.244.0.1", "node-1", UNREADY))).frontends:
-        assert (frontend.without_backend, frontend.reason) == (NoBackend.REJECT, Reason.NO_READY_ENDPOINT)
+        assert (frontend.choice.without_backend, frontend.reason) == (NoBackend.REJECT, Reason.NO_READY_ENDPOINT)
+        assert not frontend.serves
 
 
 def test_dual_stack_gives_each_family_its_own_endpoints() -> None:
-    of = service(clusterIPs=["10.96.0.1", "fd02::1"], ipFamilies=["IPv4", "IPv6"], externalIPs=["2001:db8::9"])
+    of = service(clusterIPs=["10.96.0.1", "fd02::1"], ipFamilies=["IPv4", "IPv6"], externalIPs=["2001:db8::9"], ports=NODE_PORT)
     six = slice_(endpoint("fd00::1", "node-1"), name="web-6", family="IPv6")
     found = by_address(of, SLICE, six)
-    assert found["10.96.0.1:80/tcp"].backends == (HERE, THERE)
-    assert found["[fd02::1]:80/tcp"].backends == (Backend(ip("fd00::1"), 8080, "node-1"),)
-    assert found["[2001:db8::9]:80/tcp"].backends == found["[fd02::1]:80/tcp"].backends
+    assert found["10.96.0.1:80/tcp"].backends == found["*:30080/tcp"].backends == (HERE, THERE)
+    assert found["[fd02::1]:80/tcp"].backends == (Backend.at(ip("fd00::1"), 8080, "node-1"),)
+    assert found["[2001:db8::9]:80/tcp"].backends == found["[*]:30080/tcp"].backends == found["[fd02::1]:80/tcp"].backends
 
 
 def test_one_port_number_in_two_protocols() -> None:
@@ -129,9 +157,76 @@ def test_one_port_number_in_two_protocols() -> None:
 
 
 @pytest.mark.parametrize(
+    ("config", "seconds"),
+    [(None, 10800), ({}, 10800), ({"clientIP": {}}, 10800), ({"clientIP": {"timeoutSeconds": 60}}, 60)],
+)
+def test_affinity_holds_for_every_port(config: dict[str, object] | None, seconds: int) -> None:
+    more = {} if config is None else {"sessionAffinityConfig": config}
+    of = service(type="NodePort", sessionAffinity="ClientIP", ports=NODE_PORT, **more)
+    assert affinity_seconds(of) == seconds
+    assert {each.affinity for each in compiled(of).frontends} == {seconds}
+    assert affinity_seconds(service(sessionAffinity="None", **more)) == 0
+
+
+def test_source_ranges_hold_for_load_balancer_addresses_only() -> None:
+    of = service(
+        type="LoadBalancer",
+        ingress=("198.18.100.1",),
+        externalIPs=["203.0.113.9"],
+        loadBalancerSourceRanges=["192.0.2.0/24"],
+        ports=NODE_PORT,
+    )
+    restricted = {text for text, each in by_address(of).items() if each.sources}
+    assert restricted == {"198.18.100.1:80/tcp"}
+    assert by_address(of)["198.18.100.1:80/tcp"].sources == (net("192.0.2.0/24"),)
+
+
+def test_a_port_range_keeps_the_port_and_its_node_port_is_the_first() -> None:
+    of = service(type="LoadBalancer", ingress=("198.18.100.1",), ports=[{"port": 1000, "protocol": "UDP", "nodePort": 30080}])
+    of = msgspec.structs.replace(
+        of, metadata=msgspec.structs.replace(of.metadata, annotations={"moorage.dev/port-ranges": "1000-1999/udp"})
+    )
+    found = by_address(of, slice_(endpoint("10.244.0.1", "node-1"), protocol="UDP", port=1000))
+    assert {text: [each.port for each in frontend.backends] for text, frontend in found.items()} == {
+        "10.96.0.1:1000-1999/udp": [0],
+        "198.18.100.1:1000-1999/udp": [0],
+        "*:30080/udp": [1000],
+    }
+
+
+def test_weights_of_slices_and_nodes_multiply() -> None:
+    facts = msgspec.structs.replace(FACTS, weights={"node-2": 3})
+    heavy = msgspec.structs.replace(
+        SLICE, metadata=msgspec.structs.replace(SLICE.metadata, annotations={"moorage.dev/weight": "2"})
+    )
+    (frontend,) = compiled(service(), heavy, facts=facts).frontends
+    assert [each.weight for each in frontend.backends] == [2, 6]
+
+
+@pytest.mark.parametrize(
+    ("more", "endpoints", "expected"),
+    [
+        ({}, [endpoint("10.244.0.1"), endpoint("10.244.0.2"), endpoint("10.244.1.1", "node-2")], LocalCheck(32000, 2)),
+        ({}, [endpoint("10.244.0.1", "node-1", TERMINATING)], LocalCheck(32000, 0)),
+        ({"externalTrafficPolicy": "Cluster"}, [endpoint("10.244.0.1")], None),
+        ({"type": "NodePort"}, [endpoint("10.244.0.1")], None),
+        ({"healthCheckNodePort": 0}, [endpoint("10.244.0.1")], None),
+    ],
+)
+def test_what_a_load_balancer_may_ask(
+    more: dict[str, object], endpoints: list[dict[str, object]], expected: LocalCheck | None
+) -> None:
+    asked = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 32000, **more}
+    of = service(ports=[{"name": "a", "port": 80}, {"name": "b", "port": 81}], **asked)
+    slices = [slice_(*endpoints, name=name, port_name=name, port=port) for name, port in (("a", 8080), ("b", 8081))]
+    assert compiled(of, *slices).check == expected
+
+
+@pytest.mark.parametrize(
     ("of", "reason"),
     [
         (service(cluster_ip="None"), Reason.HEADLESS),
+        (service(labels={HEADLESS_LABEL: ""}), Reason.HEADLESS),
         (service(type="ExternalName", cluster_ip="", externalName="example.com"), Reason.EXTERNAL_NAME),
         (service(labels={PROXY_NAME_LABEL: "other"}), Reason.OTHER_PROXY),
         (service(cluster_ip=""), Reason.INVALID_OBJECT),
@@ -141,6 +236,14 @@ def test_services_that_nodes_do_not_forward(of: Service, reason: Reason) -> None
     found = compiled(of)
     assert found.frontends == ()
     assert [note.reason for note in found.notes] == [reason]
+
+
+@pytest.mark.parametrize("label", [HEADLESS_LABEL, PROXY_NAME_LABEL])
+def test_slices_that_are_another_proxys_do_not_count(label: str) -> None:
+    theirs = slice_(endpoint("10.244.9.9"), name="theirs")
+    labels = {**theirs.metadata.labels, label: ""}
+    theirs = msgspec.structs.replace(theirs, metadata=msgspec.structs.replace(theirs.metadata, labels=labels))
+    assert compiled(service(), SLICE, theirs) == compiled(service())
 
 
 def test_bad_parts_are_noted_and_the_good_ones_served() -> None:
@@ -167,19 +270,13 @@ def test_a_broken_slice_is_noted_once_for_all_ports() -> None:
     assert len(compiled(of, slice_(endpoint("oops"), endpoint("10.244.0.1", "node-1", READY))).notes) == 1
 
 
-def test_what_is_asked_for_and_not_done_is_said() -> None:
-    of = service(
-        sessionAffinity="ClientIP",
-        loadBalancerSourceRanges=["192.0.2.0/24"],
-    )
-    found = compiled(of)
-    assert len(found.frontends) == 1
-    assert [(note.reason, note.message.partition(":")[0]) for note in found.notes] == [
-        (Reason.UNSUPPORTED, "spec.sessionAffinity"),
-        (Reason.UNSUPPORTED, "spec.loadBalancerSourceRanges"),
-    ]
-
-
 def test_an_address_given_twice_is_served_once() -> None:
     of = service(type="LoadBalancer", ingress=("198.18.100.1",), externalIPs=["198.18.100.1"])
     assert list(by_address(of)) == ["10.96.0.1:80/tcp", "198.18.100.1:80/tcp"]
+    assert by_address(of)["198.18.100.1:80/tcp"].kind is AddressKind.LOAD_BALANCER
+
+
+def test_addresses_of_the_node_do_not_matter_to_node_ports() -> None:
+    of = service(type="NodePort", ports=NODE_PORT)
+    moved = msgspec.structs.replace(FACTS, addresses=addresses("192.168.0.7", "fd01::7"))
+    assert compiled(of, facts=moved) == compiled(of)

@@ -8,12 +8,12 @@ from moorage.model.net import Protocol
 from moorage.model.reason import Reason
 from moorage.model.snapshot import Snapshot
 from moorage.table.compile import compile_table
-from moorage.table.trace import Action, Delivery, Packet, Source, Verdict, trace
-from moorage.table.types import Backend
+from moorage.table.trace import Action, Delivery, Packet, Source, Step, Verdict, trace
+from moorage.table.types import Backend, ForwardingTable
 from tests.table.objects import FACTS, endpoint, ip, service, slice_
 
-HERE = Backend(ip("10.244.0.1"), 8080, "node-1")
-THERE = Backend(ip("10.244.1.1"), 8080, "node-2")
+HERE = Backend.at(ip("10.244.0.1"), 8080, "node-1")
+THERE = Backend.at(ip("10.244.1.1"), 8080, "node-2")
 POD, HOST, OTHER_NODE, CLIENT = "10.244.0.7", "192.168.0.1", "192.168.0.2", "198.18.0.100"
 TABLE = compile_table(
     Snapshot.of(
@@ -47,7 +47,7 @@ def reasons(verdict: Verdict) -> list[Reason]:
 def test_from_the_cluster_to_a_cluster_ip_the_source_is_kept(source: str) -> None:
     verdict = go(source, "10.96.0.1", 80)
     assert (verdict.action, verdict.reason, verdict.service) == (Action.FORWARD, Reason.FORWARDED, Key("default", "web"))
-    assert verdict.deliveries == (Delivery(HERE, Source.KEPT), Delivery(THERE, Source.KEPT))
+    assert verdict.deliveries == (Delivery(HERE, Source.KEPT, 0.5), Delivery(THERE, Source.KEPT, 0.5))
     assert reasons(verdict) == [Reason.FRONTEND_FOUND, Reason.SOURCE_KEPT, Reason.FORWARDED]
     assert verdict.steps[0].text == "10.96.0.1:80/tcp is port http of the Service default/web"
     assert verdict.steps[-1].text == "to one of 2: 10.244.0.1:8080, 10.244.1.1:8080"
@@ -66,14 +66,14 @@ def test_from_outside_a_cluster_ip_does_not_exist(destination: str, port: int) -
 
 def test_a_node_port_is_masqueraded() -> None:
     verdict = go(CLIENT, HOST, 30080)
-    assert verdict.deliveries == (Delivery(HERE, Source.NODE), Delivery(THERE, Source.NODE))
+    assert verdict.deliveries == (Delivery(HERE, Source.NODE, 0.5), Delivery(THERE, Source.NODE, 0.5))
     assert reasons(verdict) == [Reason.FRONTEND_FOUND, Reason.MASQUERADED, Reason.FORWARDED]
     assert verdict.backends == (HERE, THERE)
 
 
 def test_a_backend_that_reaches_itself_sees_the_node() -> None:
     verdict = go("10.244.0.1", "10.96.0.1", 80)
-    assert verdict.deliveries == (Delivery(HERE, Source.NODE), Delivery(THERE, Source.KEPT))
+    assert verdict.deliveries == (Delivery(HERE, Source.NODE, 0.5), Delivery(THERE, Source.KEPT, 0.5))
     assert reasons(verdict) == [Reason.FRONTEND_FOUND, Reason.SOURCE_KEPT, Reason.HAIRPIN, Reason.FORWARDED]
 
 
@@ -137,3 +137,89 @@ def test_hints_that_narrow_the_choice_are_a_step() -> None:
     assert reasons(verdict) == [Reason.FRONTEND_FOUND, Reason.SAME_ZONE, Reason.SOURCE_KEPT, Reason.FORWARDED]
     assert verdict.steps[1].text == "only endpoints for the zone of node node-1 are used, as their hints say"
     assert verdict.backends == (HERE,)
+
+
+def test_a_process_of_the_node_is_masqueraded_on_its_way_out() -> None:
+    verdict = go(HOST, "10.96.0.1", 80, local=True)
+    assert {each.source for each in verdict.deliveries} == {Source.NODE}
+    assert Reason.MASQUERADED in reasons(verdict)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3"])
+def test_node_ports_are_served_on_localhost(address: str) -> None:
+    verdict = go("127.0.0.1", address, 30080, local=True)
+    assert (verdict.action, verdict.service) == (Action.FORWARD, Key("default", "web"))
+    assert go("127.0.0.1", "10.244.0.9", 30080, local=True).action is Action.ROUTE
+
+
+@pytest.mark.parametrize(("source", "local"), [(POD, False), (HOST, True)])
+def test_the_nodes_own_traffic_passes_a_policy_of_local(source: str, local: bool) -> None:
+    verdict = go(source, HOST, 30082, local=local)
+    assert [each.backend for each in verdict.deliveries] == [THERE]
+    assert Reason.SHORT_CIRCUIT in reasons(verdict)
+
+
+def test_a_pod_of_another_node_does_not() -> None:
+    assert go("10.244.1.7", HOST, 30082).reason is Reason.NO_LOCAL_ENDPOINT
+
+
+def test_an_address_that_nobody_has_is_dropped() -> None:
+    for protocol in (Protocol.TCP, None):
+        verdict = trace(TABLE, FACTS, Packet(ip(POD), ip("10.96.7.7"), protocol, 80))
+        assert (verdict.action, verdict.reason) == (Action.DROP, Reason.NOT_ALLOCATED)
+
+
+def ping(table: ForwardingTable, destination: str, source: str = POD) -> Verdict:
+    return trace(table, FACTS, Packet(ip(source), ip(destination), None, 0))
+
+
+def test_pings_are_answered_while_there_is_a_backend() -> None:
+    assert (ping(TABLE, "10.96.0.1").action, ping(TABLE, "10.96.0.1").reason) == (Action.ANSWER, Reason.PING_ANSWERED)
+    assert (ping(TABLE, "10.96.0.2").action, ping(TABLE, "10.96.0.2").reason) == (Action.REJECT, Reason.NO_READY_ENDPOINT)
+    assert ping(TABLE, "10.96.0.1", CLIENT).reason is Reason.NOT_FROM_CLUSTER
+    assert ping(TABLE, HOST).action is Action.ROUTE
+
+
+def test_clients_outside_the_source_ranges_are_dropped() -> None:
+    of = service("lb", "10.96.0.9", type="LoadBalancer", ingress=("198.18.200.1",), loadBalancerSourceRanges=["198.18.0.0/24"])
+    table = compile_table(Snapshot.of([of, slice_(endpoint("10.244.0.1"), of="lb")]), FACTS)
+
+    def come(source: str) -> Verdict:
+        return trace(table, FACTS, Packet(ip(source), ip("198.18.200.1"), Protocol.TCP, 80))
+
+    assert come(CLIENT).action is Action.FORWARD
+    assert (come("203.0.113.9").action, come("203.0.113.9").reason) == (Action.DROP, Reason.SOURCE_NOT_ALLOWED)
+    assert ping(table, "198.18.200.1", "203.0.113.9").action is Action.ANSWER
+
+
+def test_weights_are_shares() -> None:
+    table = compile_table(
+        Snapshot.of([service(), slice_(endpoint("10.244.0.1", "node-1"), endpoint("10.244.1.1", "node-2"))]),
+        msgspec.structs.replace(FACTS, weights={"node-2": 3}),
+    )
+    verdict = trace(table, FACTS, Packet(ip(POD), ip("10.96.0.1"), Protocol.TCP, 80))
+    assert [each.share for each in verdict.deliveries] == [0.25, 0.75]
+    assert verdict.steps[-1].text == "to one of 2: 10.244.0.1:8080, 10.244.1.1:8080 (75%)"
+
+
+def test_affinity_is_a_step() -> None:
+    of = service(sessionAffinity="ClientIP", sessionAffinityConfig={"clientIP": {"timeoutSeconds": 60}})
+    table = compile_table(Snapshot.of([of, slice_(endpoint("10.244.0.1"))]), FACTS)
+    verdict = trace(table, FACTS, Packet(ip(POD), ip("10.96.0.1"), Protocol.TCP, 80))
+    assert Step(Reason.SESSION_AFFINITY, f"{POD} keeps its backend for 60 s after each connection") in verdict.steps
+
+
+def test_a_range_serves_each_of_its_ports() -> None:
+    of = service(ports=[{"port": 1000, "protocol": "UDP"}, {"name": "one", "port": 1500, "protocol": "UDP"}])
+    of = msgspec.structs.replace(
+        of, metadata=msgspec.structs.replace(of.metadata, annotations={"moorage.dev/port-ranges": "1000-1999/udp"})
+    )
+    slices = [
+        slice_(endpoint("10.244.0.1"), protocol="UDP", port=1000),
+        slice_(endpoint("10.244.0.2"), name="web-2", port_name="one", protocol="UDP", port=1),
+    ]
+    table = compile_table(Snapshot.of([of, *slices]), FACTS)
+    for port, said in ((1000, "10.244.0.1:1000"), (1999, "10.244.0.1:1999"), (1500, "10.244.0.2:1")):
+        verdict = trace(table, FACTS, Packet(ip(POD), ip("10.96.0.1"), Protocol.UDP, port))
+        assert verdict.steps[-1].text == f"to one of 1: {said}"
+    assert trace(table, FACTS, Packet(ip(POD), ip("10.96.0.1"), Protocol.UDP, 2000)).reason is Reason.NO_SUCH_PORT

@@ -22,11 +22,21 @@ from moorage.model.snapshot import Snapshot
 from moorage.table.checked_ports import CheckedPort, checked_ports
 from moorage.table.claims import Claims, verdict
 from moorage.table.facts import internal_addresses
-from moorage.table.frontends import LOCAL, unsupported
+from moorage.table.frontends import LOCAL, affinity_seconds
 from moorage.table.ingress import ingress_addresses, serves
-from moorage.table.select import candidates, select
+from moorage.table.select import Wanted, candidates, select
 from moorage.table.slice_index import SliceIndex
-from moorage.table.types import Backend, ForwardingTable, Frontend, FrontendAddress, Scope, TableNote
+from moorage.table.source_ranges import source_ranges
+from moorage.table.types import (
+    AddressKind,
+    Backend,
+    Choice,
+    ForwardingTable,
+    Frontend,
+    FrontendAddress,
+    Locality,
+    TableNote,
+)
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 """A node that carries it, with whatever value, takes no traffic from load balancers."""
@@ -79,7 +89,7 @@ def _table(claims: Claims, notes: Mapping[Key, tuple[TableNote, ...]], previous:
         reason = verdict(said)
         if reason is not None:
             everything[key], verdicts[key] = said, reason
-    return ForwardingTable(services, verdicts, (), everything)
+    return ForwardingTable(services, verdicts, Locality(), everything)
 
 
 def _targets(snapshot: Snapshot, healthy: frozenset[str], family: Family) -> tuple[_Target, ...]:
@@ -102,7 +112,7 @@ def _frontends(
     addresses = ingress_addresses(service)
     if not addresses:
         return
-    notes += unsupported(service)
+    affinity = affinity_seconds(service)
     for port in checked_ports(service, notes):
         if not port.node_port:
             message = f'port "{port.name}" ({port.port}) has no NodePort, by which alone this load balancer reaches the nodes'
@@ -110,13 +120,12 @@ def _frontends(
             continue
         for address in addresses:
             match = FrontendAddress(address, port.protocol, port.port)
-            backends, reason = _backends(service, port, Family.of(address), slices, targets)
-            yield Frontend(match, Scope.ANYWHERE, backends, masquerade=True, reason=reason, port_name=port.name)
+            choice = _choice(service, port, Family.of(address), slices, targets)
+            sources = source_ranges(service, address, (), notes)
+            yield Frontend(match, AddressKind.LOAD_BALANCER, choice, None, True, affinity, sources, port.name)
 
 
-def _backends(
-    service: Service, port: CheckedPort, family: Family, slices: SliceIndex, targets: _Targets
-) -> tuple[tuple[Backend, ...], Reason]:
+def _choice(service: Service, port: CheckedPort, family: Family, slices: SliceIndex, targets: _Targets) -> Choice:
     """The nodes to use.
 
     Policy Cluster: nodes that are not about to go away, or all if none stays. Policy Local: those with an endpoint that takes
@@ -124,12 +133,12 @@ def _backends(
     """
     usable: Sequence[_Target] = targets[family]
     if service.spec.external_traffic_policy == LOCAL:
-        chosen = select(candidates(slices.of(service.key), family, port.name, port.protocol))
+        chosen = select(candidates(slices.of(service.key), Wanted(family, port.name, port.protocol)))
         if not chosen.backends:
-            return (), chosen.reason
+            return chosen
         hosts = {each.node for each in chosen.backends}
         usable = [each for each in usable if each.name in hosts]
     else:
         usable = [each for each in usable if not each.draining] or usable
-    backends = tuple(Backend(each.address, port.node_port, each.name) for each in usable)
-    return backends, Reason.FORWARDED if backends else Reason.NO_HEALTHY_NODE
+    backends = tuple(Backend.at(each.address, port.node_port, each.name) for each in usable)
+    return Choice(backends, Reason.FORWARDED if backends else Reason.NO_HEALTHY_NODE)

@@ -9,12 +9,13 @@ Source: `linux/netfilter/nfnetlink_conntrack.h`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from moorage.datapath import netlink
 from moorage.datapath.netlink import Message, Reply, attribute, be32, nested
-from moorage.datapath.nft.elements import endpoint_value, flow_key, own_endpoint, protocol_number
+from moorage.datapath.nft.elements import Place, protocol_number, protocol_port, range_key
+from moorage.datapath.nft.spaces import Space
 from moorage.model.net import Family, Protocol
 
 _GET, _DELETE = 1, 2
@@ -29,44 +30,76 @@ _COMPARE_PROTOCOL, _COMPARE_PORT = 1 << 3, 1 << 5
 _SEEN_REPLY = 1 << 1
 """`IPS_SEEN_REPLY` of `CTA_STATUS`: packets have come back."""
 
+_UDP = Protocol.UDP.number
 _NUMBERS = {each.number for each in Protocol}
 _SINGLE_QUERIES = 4
 """Up to this many UDP ports are asked for one by one; for more, all UDP flows are listed once."""
 
 
-class Flow(NamedTuple):
-    """One tracked flow: where its first packet was sent (a frontend's key) and who answers it (a backend's value)."""
+class Moved(NamedTuple):
+    """A frontend that has lost backends, or got its first: where connections to it may go now (`Backend.endpoint`), and for a
+    port range its first and last port.
+    """
 
-    frontend: bytes
-    backend: bytes
+    endpoints: frozenset[bytes]
+    ports: tuple[int, int] = (0, 0)
+
+
+class Flow(NamedTuple):
+    """One tracked flow: where its first packet was sent, and who answers it (an address and a port, as `Backend.endpoint`)."""
+
+    address: bytes
     protocol: int
+    port: int
+    backend: bytes
     replied: bool
     original: bytes
     """`CTA_TUPLE_ORIG` as the kernel sent it, which names the flow when it is to be deleted."""
 
+    @property
+    def untranslated(self) -> bool:
+        return self.backend == self.address + self.port.to_bytes(2, "big")
 
-def stale(flow: Flow, moved: Mapping[bytes, frozenset[bytes]]) -> bool:
-    """Whether the flow should be forgotten. `moved` holds the backends of each frontend that has lost some or got its first."""
-    backends = moved.get(flow.frontend)
-    if backends is None or (flow.replied and flow.protocol != Protocol.UDP.number):
+
+def stale(flow: Flow, moved: Mapping[Place, Moved], own: Collection[bytes] = ()) -> bool:
+    """Whether the flow should be forgotten. `own` are addresses of the node: an untranslated flow to the port of a NodePort
+    contradicts the table only where it ends at the node itself.
+    """
+    if flow.replied and flow.protocol != _UDP:
         return False
-    untranslated = flow.backend == own_endpoint(flow.frontend)
-    return flow.backend not in backends and bool(backends or not untranslated)
+    found = _moved(flow, moved)
+    if found is None or (found[0] is Space.NODE_PORT and flow.untranslated and flow.address not in own):
+        return False
+    space, (endpoints, _) = found
+    backend = flow.backend[:-2] + bytes(2) if space is Space.RANGE else flow.backend
+    return backend not in endpoints and bool(endpoints or not flow.untranslated)
 
 
-def queries(family: Family, frontends: Iterable[bytes]) -> list[Message]:
+def _moved(flow: Flow, moved: Mapping[Place, Moved]) -> tuple[Space, Moved] | None:
+    """The frontend that the flow was sent to, if it is one of these."""
+    pair = protocol_port(flow.protocol, flow.port)
+    for space, key in ((Space.ADDRESS, flow.address + pair), (Space.NODE_PORT, pair)):
+        if (place := Place(space, key)) in moved:
+            return space, moved[place]
+    ranged = moved.get(range_key(flow.address, flow.protocol))
+    if ranged is not None and ranged.ports[0] <= flow.port <= ranged.ports[1]:
+        return Space.RANGE, ranged
+    return None
+
+
+def queries(family: Family, moved: Mapping[Place, Moved]) -> list[Message]:
     """Listings that together hold every flow to these frontends that can be stale, filtered by the kernel.
 
     Each listing makes the kernel walk its whole table (6 ms with 262,144 buckets), so there are few of them. A kernel that
     does not know a filter lists more, which costs time only. The filter for addresses is not used: in IPv6 it lists the
     flows to every other address instead (Linux 6.18).
     """
-    keys = list(frontends)
-    udp = Protocol.UDP.number
-    ports = sorted({key[-4:-2] for key in keys if protocol_number(key) == udp})
-    filters = [_to(udp, port) for port in ports] if len(ports) <= _SINGLE_QUERIES else [_to(udp)]
+    udp = [place for place in moved if protocol_number(place) == _UDP]
+    ports = sorted({place.key[-4:-2] for place in udp})
+    single = len(ports) <= _SINGLE_QUERIES and all(place.space is not Space.RANGE for place in udp)
+    filters = [_to(_UDP, port) for port in ports] if single else [_to(_UDP)]
     unanswered = be32(_STATUS, 0) + be32(_STATUS_MASK, _SEEN_REPLY)
-    filters += [_to(each) + unanswered for each in sorted({protocol_number(key) for key in keys} - {udp})]
+    filters += [_to(each) + unanswered for each in sorted({protocol_number(place) for place in moved} - {_UDP})]
     what = f"list the tracked flows of {family.value}"
     return [Message(_request(family, _GET, netlink.NLM_F_DUMP, each), what) for each in filters]
 
@@ -87,8 +120,8 @@ def read_flows(family: Family, listing: Iterable[Reply]) -> Iterator[Flow]:
             continue
         answering, _, answering_port = _end(fields[_TUPLE_REPLY], _IP_SOURCE[family], _PROTO_SOURCE_PORT)
         replied = int.from_bytes(fields.get(_STATUS, b""), "big") & _SEEN_REPLY
-        frontend = flow_key(address, protocol, port)
-        yield Flow(frontend, endpoint_value(answering, answering_port), protocol, bool(replied), fields[_TUPLE_ORIG])
+        backend = answering + answering_port.to_bytes(2, "big")
+        yield Flow(address, protocol, port, backend, bool(replied), fields[_TUPLE_ORIG])
 
 
 def _end(tuple_: bytes, address_type: int, port_type: int) -> tuple[bytes, int, int]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from moorage.datapath.conntrack import deletion, queries, read_flows, stale
+from moorage.datapath.conntrack import Moved, deletion, queries, read_flows, stale
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
+from moorage.datapath.nft.elements import Place
 from moorage.model.net import Family
 
 
-def forget_stale(kernel: Netlink, family: Family, moved: Mapping[bytes, frozenset[bytes]]) -> int:
+def forget_stale(kernel: Netlink, family: Family, moved: Mapping[Place, Moved], own: Collection[bytes]) -> int:
     """Deletes the stale flows of these frontends and gives their number. Without frontends it does not ask the kernel.
 
     Raises HostError. A flow that ended meanwhile is no error.
@@ -18,7 +19,7 @@ def forget_stale(kernel: Netlink, family: Family, moved: Mapping[bytes, frozense
     if not moved:
         return 0
     listings = [kernel.dump(query) for query in queries(family, moved)]
-    found = [flow for listing in listings for flow in read_flows(family, listing) if stale(flow, moved)]
+    found = [flow for listing in listings for flow in read_flows(family, listing) if stale(flow, moved, own)]
     refused = kernel.execute([deletion(family, flow) for flow in found])
     for message, code in refused:
         if code != errno.ENOENT:

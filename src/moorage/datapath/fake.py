@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from moorage.datapath.nft.elements import Element, ElementChanges
+from moorage.datapath.nft.changes import ElementChanges
+from moorage.datapath.nft.elements import Element
 from moorage.datapath.nft.ledger import Ledger
-from moorage.datapath.nft.stock import MAPS, nothing
+from moorage.datapath.nft.spaces import MAPS
+from moorage.datapath.nft.stock import nothing
 from moorage.datapath.types import Applied
 from moorage.model.errors import HostError
 from moorage.model.net import Family
@@ -62,7 +64,7 @@ class FakeDatapath:
         for each in changes.removed:
             if held.pop((each.map, each.key), None) is None:
                 raise HostError(f"cannot delete {each}: it is not there")
-        for each in changes.added:
+        for each in changes.additions():
             if held.setdefault((each.map, each.key), each) is not each:
                 raise HostError(f"cannot add {each}: it is there")
         return held

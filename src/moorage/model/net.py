@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_address
 
 Address = IPv4Address | IPv6Address
 Prefix = IPv4Network | IPv6Network
@@ -37,12 +38,13 @@ class Protocol(enum.Enum):
 
 
 _OCTETS = {str(value): value for value in range(256)}
+_PACKED_OCTET = {text: bytes([value]) for text, value in _OCTETS.items()}.__getitem__
 
 
 def parse_address(text: str) -> Address | None:
     """The address, or None where the text is none. Leading zeros are refused, as Kubernetes refuses them.
 
-    IPv4 is read by looking up its four parts, three times faster than `ip_address`: a large cluster has 250,000 of them.
+    IPv4 is read by looking up its four parts, three times faster than `ip_address`.
     """
     try:
         one, two, three, four = text.split(".")
@@ -53,3 +55,26 @@ def parse_address(text: str) -> Address | None:
         return ip_address(text)
     except ValueError:
         return None
+
+
+def pack_address(text: str, family: Family) -> bytes | None:
+    """An address of that family in network byte order, or None where the text is none: what `parse_address(text).packed` is.
+
+    No address object is made on the way: a large cluster has 250,000 endpoints.
+    """
+    if family is Family.IPV4:
+        try:
+            packed = b"".join(map(_PACKED_OCTET, text.split(".")))
+        except KeyError:
+            return None
+        return packed if len(packed) == 4 else None
+    address = parse_address(text)
+    return address.packed if isinstance(address, IPv6Address) else None
+
+
+def collapsed(prefixes: Iterable[Prefix]) -> tuple[Prefix, ...]:
+    """The same addresses in the fewest prefixes, IPv4 first, sorted."""
+    all_ = tuple(prefixes)
+    four = [each for each in all_ if isinstance(each, IPv4Network)]
+    six = [each for each in all_ if isinstance(each, IPv6Network)]
+    return (*collapse_addresses(four), *collapse_addresses(six))

@@ -19,6 +19,12 @@ class Reason(enum.Enum):
     """The address is a Service's, the port is not: the connection is refused."""
     NOT_FROM_CLUSTER = "NotFromCluster"
     """A packet from outside asks for a ClusterIP: dropped, since ClusterIPs exist inside the cluster only."""
+    NOT_ALLOCATED = "NotAllocated"
+    """The address is in the range of ClusterIPs, and no Service has it: dropped."""
+    SOURCE_NOT_ALLOWED = "SourceNotAllowed"
+    """The client is in none of the Service's `loadBalancerSourceRanges`: dropped."""
+    PING_ANSWERED = "PingAnswered"
+    """The node answers an echo request in the name of a Service that has a backend."""
     NOT_A_SERVICE = "NotAService"
     """No Service owns this address and port: the packet is routed as any other."""
     FRONTEND_FOUND = "FrontendFound"
@@ -27,6 +33,10 @@ class Reason(enum.Enum):
     """The backend sees the client's own address."""
     MASQUERADED = "Masqueraded"
     """The backend sees the node's address, so that its answers come back through the node."""
+    SHORT_CIRCUIT = "ShortCircuit"
+    """The client is on this node: a policy of Local that holds for traffic from outside leaves it all endpoints."""
+    SESSION_AFFINITY = "SessionAffinity"
+    """The client goes where it went before, unless that is too long ago (`sessionAffinity: ClientIP`)."""
     HAIRPIN = "Hairpin"
     """The client is the chosen backend itself: it sees the node's address, or it would answer itself directly."""
 
@@ -46,6 +56,8 @@ class Reason(enum.Enum):
     """The endpoint is hinted for other zones; endpoints for this node's zone are ready (`spec.trafficDistribution`)."""
     ENDPOINT_OTHER_NODE = "EndpointOtherNode"
     """The endpoint is hinted for other nodes; one for this node is ready (`spec.trafficDistribution`)."""
+    ENDPOINT_WEIGHT_ZERO = "EndpointWeightZero"
+    """The endpoint's weight is 0 (`moorage.dev/weight`), and others have one."""
 
     # Why only some of the ready endpoints are backends (table, trace).
     SAME_ZONE = "SameZone"

@@ -19,7 +19,7 @@ from moorage.model.service import EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, Servic
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.table.compile import compile_table
-from moorage.table.facts import node_facts
+from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.left_out import left_out
 from moorage.table.types import NodeFacts
 
@@ -170,7 +170,7 @@ def _nodes(snapshot: Snapshot, service: Service, cluster_cidrs: tuple[Prefix, ..
     """What each node's table makes of the Service; the same compiler that the node agents run."""
     for name in sorted(key.name for key in snapshot.all(Node)):
         node = snapshot.all(Node)[Key("", name)]
-        facts = node_facts(name, snapshot, cluster_cidrs)
+        facts = node_facts(name, snapshot, NetworkSettings(cluster_cidrs))
         table = compile_table(snapshot, facts)
         hop = f"node {name}"
         if not is_true(node.status.conditions, "Ready"):
@@ -180,7 +180,7 @@ def _nodes(snapshot: Snapshot, service: Service, cluster_cidrs: tuple[Prefix, ..
         frontends = table.services.get(service.key, ())
         for each in frontends:
             text = f"{each.match} goes to {len(each.backends)} backends" if each.backends else f"{each.match} has no backend"
-            yield Finding(bool(each.backends), hop, text, each.narrowed or each.reason)
+            yield Finding(bool(each.backends), hop, text, each.choice.narrowed or each.reason)
         if frontends:
             yield from _left_out(snapshot, service, facts)
 

@@ -43,12 +43,12 @@ from moorage.registry.service_families import settle
 from moorage.registry.service_warnings import status_warnings, warnings
 from moorage.registry.settings import RegistrySettings
 from moorage.registry.strategy import Allocation, Held, ReadView, Strategy
-from moorage.table.frontends import unsupported
+from moorage.table.frontends import DEFAULT_AFFINITY_SECONDS
+from moorage.table.port_ranges import port_ranges
+from moorage.table.types import TableNote
 
 if TYPE_CHECKING:
     from random import Random
-
-AFFINITY_TIMEOUT_SECONDS = 10800
 
 
 class ServiceStrategy(Strategy[Service]):
@@ -64,8 +64,10 @@ class ServiceStrategy(Strategy[Service]):
         self._families: Sequence[Family] = [Family.of(each.prefix) for each in self._addresses]
 
     def warnings(self, obj: Service) -> tuple[str, ...]:
-        """Upstream's, and what the forwarding table says it does not do: nobody should learn that from missing traffic."""
-        return (*warnings(self.default(obj)), *(note.message for note in unsupported(obj)))
+        """Upstream's, and what the forwarding table cannot use: nobody should learn that from missing traffic."""
+        notes: list[TableNote] = []
+        port_ranges(obj, notes)
+        return (*warnings(self.default(obj)), *(note.message for note in notes))
 
     def status_warnings(self, obj: Service) -> tuple[str, ...]:
         return status_warnings(obj)
@@ -137,7 +139,7 @@ def _affinity_config(affinity: str, config: SessionAffinityConfig | None) -> Ses
     if affinity == "None":
         return None
     if affinity == "ClientIP" and (config is None or config.client_ip is None or config.client_ip.timeout_seconds is None):
-        return SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=AFFINITY_TIMEOUT_SECONDS))
+        return SessionAffinityConfig(client_ip=ClientIPConfig(timeout_seconds=DEFAULT_AFFINITY_SECONDS))
     return config
 
 

@@ -22,7 +22,6 @@ from moorage.client.perform_io import perform
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.dns.serve_io import serve_dns
 from moorage.model.cluster import Namespace, Node
-from moorage.model.net import Prefix
 from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
@@ -31,7 +30,7 @@ from moorage.observe.health_io import HealthServer
 from moorage.run.forward_io import Forwarder
 from moorage.run.local_dns import dns_verbs
 from moorage.table.compile import Compiler
-from moorage.table.facts import node_facts
+from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.types import NodeFacts
 
 OFFER_RETRY = 1.0
@@ -48,8 +47,8 @@ class NodeSettings(msgspec.Struct, frozen=True):
     dns_port: int = 0
 
     @property
-    def prefixes(self) -> tuple[Prefix, ...]:
-        return tuple(ipaddress.ip_network(each) for each in self.cluster_cidrs)
+    def network(self) -> NetworkSettings:
+        return NetworkSettings(tuple(ipaddress.ip_network(each) for each in self.cluster_cidrs))
 
 
 async def run_node(settings: NodeSettings) -> None:
@@ -79,7 +78,7 @@ async def _forward(settings: NodeSettings, mirror: Mirror, forwarder: Forwarder,
             forwarder.wake()
             continue
         if changes.everything or changes.of(Node):
-            facts = node_facts(settings.name, snapshot, settings.prefixes)
+            facts = node_facts(settings.name, snapshot, settings.network)
         forwarder.apply(compiler.update(snapshot, changes, facts))
         moved.set()
 

@@ -17,7 +17,7 @@ from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.observe.explain import Explanation, explain_service
 from moorage.table.compile import compile_table
-from moorage.table.facts import node_facts
+from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.trace import Packet, Verdict, trace
 
 
@@ -59,7 +59,7 @@ async def ask_trace(client: Client, vantage: str, target: Target, node: str, cid
     snapshot = await read_cluster(client, (Service, EndpointSlice, Node, Pod))
     destination = _destination(snapshot, target)
     name, source, local = _source(snapshot, vantage, node, destination)
-    facts = node_facts(name, snapshot, cidrs)
+    facts = node_facts(name, snapshot, NetworkSettings(cidrs))
     packet = Packet(source, destination, target.protocol, target.port, local)
     return name, trace(compile_table(snapshot, facts), facts, packet)
 

@@ -52,7 +52,7 @@ class Claims:
             return Granted(())
         lost = {}
         for frontend in claim.frontends:
-            if (owner := self._owner(frontend.match)) != key:
+            if (owner := self._owner(frontend.match.claim)) != key:
                 lost[frontend.match] = owner
         if not lost:
             return Granted(claim.frontends)
@@ -73,15 +73,15 @@ class Claims:
             return set()
         affected: set[Key] = set()
         for frontend in before.frontends if before else ():
-            affected |= self._rivals[frontend.match]
-            self._rivals[frontend.match].discard(key)
+            affected |= self._rivals[frontend.match.claim]
+            self._rivals[frontend.match.claim].discard(key)
         for frontend in claim.frontends if claim else ():
-            rivals = self._rivals.setdefault(frontend.match, set())
+            rivals = self._rivals.setdefault(frontend.match.claim, set())
             affected |= rivals
             rivals.add(key)
         for frontend in before.frontends if before else ():
-            if not self._rivals.get(frontend.match, True):
-                del self._rivals[frontend.match]
+            if not self._rivals.get(frontend.match.claim, True):
+                del self._rivals[frontend.match.claim]
         affected.discard(key)
         return affected
 

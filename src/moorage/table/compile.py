@@ -1,7 +1,7 @@
 """Snapshot + node facts -> ForwardingTable, from nothing or from what changed.
 
 `Compiler` compiles again only Services that changed themselves, whose slices changed, or that share an address with one of
-those. The frontends of all others keep their identity from table to table, which `diff` relies on.
+those. The frontends of all others keep their identity from table to table, which datapaths rely on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from moorage.model.snapshot import Changes, Snapshot
 from moorage.table.claims import Claims, verdict
 from moorage.table.frontends import compile_service
 from moorage.table.slice_index import SliceIndex
-from moorage.table.types import ForwardingTable, NodeFacts, TableNote
+from moorage.table.types import ForwardingTable, LocalCheck, NodeFacts, TableNote
 
 T = TypeVar("T")
 
@@ -35,12 +35,13 @@ class Compiler:
         self._slices = SliceIndex()
         self._claims = Claims()
         self._notes: dict[Key, tuple[TableNote, ...]] = {}
+        self._checks: dict[Key, LocalCheck] = {}
 
     def update(self, snapshot: Snapshot, changes: Changes, facts: NodeFacts) -> ForwardingTable:
         """The table of `snapshot`; the very last one where nothing in it changes.
 
-        `changes` must name everything that changed since the snapshot of the last call. Another node name, other node
-        addresses or another zone make every Service be compiled again.
+        `changes` must name everything that changed since the snapshot of the last call. Facts that frontends depend on make
+        every Service be compiled again.
         """
         if changes.everything or self._facts is None or _place(facts) != _place(self._facts):
             self._slices = SliceIndex(snapshot.all(EndpointSlice).values())
@@ -58,29 +59,35 @@ class Compiler:
         """Takes up one Service; the result names the others that may get other frontends by it."""
         if service is None:
             self._notes.pop(key, None)
+            self._checks.pop(key, None)
             return self._claims.drop(key)
         compiled = compile_service(service, self._slices.of(key), facts)
         self._notes[key] = compiled.notes
+        if compiled.check is not None:
+            self._checks[key] = compiled.check
+        else:
+            self._checks.pop(key, None)
         return self._claims.put(service, compiled.frontends)
 
     def _with(self, keys: Iterable[Key], facts: NodeFacts) -> ForwardingTable:
         """The last table with the outcome for these Services."""
         old = self._table
-        services, notes, verdicts = dict(old.services), dict(old.notes), dict(old.verdicts)
-        changed = old.cluster_sources != facts.cluster_sources
+        services, notes, verdicts, checks = dict(old.services), dict(old.notes), dict(old.verdicts), dict(old.checks)
+        changed = old.locality != facts.locality
         for key in keys:
             granted = self._claims.granted(key)
             said = (*self._notes.get(key, ()), *granted.notes)
-            differs = _set(services, key, granted.frontends)
-            if _set(notes, key, said) or differs:
+            changed |= _set(services, key, granted.frontends)
+            changed |= _set(checks, key, self._checks.get(key))
+            if _set(notes, key, said):
                 changed = True
                 _set(verdicts, key, verdict(said))
-        return ForwardingTable(services, verdicts, facts.cluster_sources, notes) if changed else old
+        return ForwardingTable(services, verdicts, facts.locality, notes, checks) if changed else old
 
 
 def _place(facts: NodeFacts) -> tuple[object, ...]:
     """The facts that frontends depend on."""
-    return facts.name, facts.addresses, facts.zone
+    return facts.name, facts.addresses, facts.zone, facts.weights
 
 
 def _set(target: dict[Key, T], key: Key, value: T | None) -> bool:

@@ -1,30 +1,56 @@
-"""Node objects -> what a table has to know of the node it is made for."""
+"""Node and ServiceCIDR objects -> what a table has to know of the node it is made for."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from moorage.model.cluster import ZONE_LABEL, Node
 from moorage.model.meta import Key
-from moorage.model.net import Address, Prefix, parse_address
+from moorage.model.net import Address, Family, Prefix, collapsed, parse_address
+from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.snapshot import Snapshot
-from moorage.table.types import NodeFacts
+from moorage.table.types import Locality, NodeFacts
+from moorage.table.weights import weight_of
+
+LOOPBACK: tuple[Prefix, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
-def node_facts(name: str, snapshot: Snapshot, cluster_cidrs: Sequence[Prefix] = ()) -> NodeFacts:
-    """Facts of the node `name`; its cost grows with the number of Nodes.
+class NetworkSettings(msgspec.Struct, frozen=True):
+    """What an operator may say about the network; the rest is read from the API.
 
-    `addresses` are the Node's InternalIPs, none while the Node is unknown. `cluster_sources` are the Pod networks and every
-    Node's InternalIPs; without `cluster_cidrs` the Pod networks are the `spec.podCIDRs` of all Nodes. What is no address or
-    prefix in a Node object is left out.
+    `cluster_cidrs` are the Pod networks, by default the `spec.podCIDRs` of all Nodes. NodePorts are served at the node's own
+    addresses in `node_port_cidrs`, by default at its InternalIPs (kube-proxy `--nodeport-addresses primary`), and with
+    `localhost_node_ports` at its loopback addresses as well.
+    """
+
+    cluster_cidrs: tuple[Prefix, ...] = ()
+    node_port_cidrs: tuple[Prefix, ...] = ()
+    localhost_node_ports: bool = True
+
+
+def node_facts(name: str, snapshot: Snapshot, settings: NetworkSettings = NetworkSettings()) -> NodeFacts:  # noqa: B008
+    """Facts of the node `name`; its cost grows with the number of Nodes. What is no address or prefix is left out.
+
+    Without `spec.podCIDRs` of its own, every Pod of the cluster may live on the node: then a Pod of another node counts as one
+    of this node's where it asks for a NodePort of this node.
     """
     nodes = snapshot.all(Node)
     this = snapshot.get(Node, Key("", name))
-    pods = cluster_cidrs or [prefix for node in nodes.values() for prefix in _pod_networks(node)]
+    pods = settings.cluster_cidrs or tuple(prefix for node in nodes.values() for prefix in _pod_networks(node))
     hosts = [ipaddress.ip_network(address) for node in nodes.values() for address in internal_addresses(node)]
+    addresses = internal_addresses(this) if this else ()
+    locality = Locality(
+        cluster_sources=collapsed([*pods, *hosts]),
+        pods_here=collapsed(tuple(_pod_networks(this)) if this else ()) or collapsed(pods),
+        node_port_addresses=_node_port_addresses(addresses, settings),
+        service_cidrs=collapsed(_service_networks(snapshot)),
+        own=tuple({Family.of(each): each for each in reversed(addresses)}.values()),
+    )
     zone = this.metadata.labels.get(ZONE_LABEL, "") if this else ""
-    return NodeFacts(name, internal_addresses(this) if this else (), _collapsed([*pods, *hosts]), zone)
+    return NodeFacts(name, addresses, zone, locality, _weights(nodes.values()))
 
 
 def internal_addresses(node: Node) -> tuple[Address, ...]:
@@ -33,16 +59,27 @@ def internal_addresses(node: Node) -> tuple[Address, ...]:
     return tuple(dict.fromkeys(each for each in parsed if each is not None))
 
 
+def _node_port_addresses(addresses: Iterable[Address], settings: NetworkSettings) -> tuple[Prefix, ...]:
+    served = settings.node_port_cidrs or tuple(map(ipaddress.ip_network, addresses))
+    return collapsed((*served, *(LOOPBACK if settings.localhost_node_ports else ())))
+
+
 def _pod_networks(node: Node) -> Iterable[Prefix]:
-    for text in node.spec.pod_cidrs or (node.spec.pod_cidr,):
+    return _prefixes(node.spec.pod_cidrs or (node.spec.pod_cidr,))
+
+
+def _service_networks(snapshot: Snapshot) -> Iterable[Prefix]:
+    return (prefix for each in snapshot.all(ServiceCIDR).values() for prefix in _prefixes(each.spec.cidrs))
+
+
+def _prefixes(texts: Iterable[str]) -> Iterable[Prefix]:
+    for text in texts:
         try:
             yield ipaddress.ip_network(text)
         except ValueError:
             continue
 
 
-def _collapsed(prefixes: Iterable[Prefix]) -> tuple[Prefix, ...]:
-    """The same addresses in the fewest prefixes, IPv4 first, sorted."""
-    four = [each for each in prefixes if each.version == 4]
-    six = [each for each in prefixes if each.version == 6]
-    return (*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six))
+def _weights(nodes: Iterable[Node]) -> Mapping[str, int]:
+    weights = {node.metadata.name: weight_of(node) for node in nodes}
+    return {name: weight for name, weight in weights.items() if weight is not None and weight != 1}

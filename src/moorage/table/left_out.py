@@ -12,11 +12,9 @@ from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.table.checked_ports import checked_ports
 from moorage.table.frontends import LOCAL
-from moorage.table.select import candidates, explain
+from moorage.table.select import USED, Wanted, candidates, explain
 from moorage.table.topology import Near
 from moorage.table.types import Backend, NodeFacts
-
-_USED = (Reason.ENDPOINT_READY, Reason.ENDPOINT_TERMINATING_FALLBACK)
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -36,9 +34,9 @@ def left_out(service: Service, slices: Collection[EndpointSlice], facts: NodeFac
         found: dict[Reason, dict[Backend, None]] = {}
         for port in checked_ports(service, []):
             for family in Family:
-                known = candidates(slices, family, port.name, port.protocol)
+                known = candidates(slices, Wanted(family, port.name, port.protocol), facts.weights)
                 for backend, reason in explain(known, facts.name if local else None, Near(facts.name, facts.zone)):
-                    if reason not in _USED:
+                    if reason not in USED:
                         found.setdefault(reason, {})[backend] = None
         for reason, backends in found.items():
             yield LeftOut(outside, reason, tuple(backends))

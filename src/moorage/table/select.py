@@ -1,22 +1,22 @@
 """Slices of a Service -> the backends of one port that a node uses, and for each of the others why not.
 
 Source: KEP-1669 (terminating endpoints), `spec.internalTrafficPolicy` (KEP-2086), `spec.externalTrafficPolicy`; hints:
-`topology.py`.
+`topology.py`; weights: `weights.py`.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from moorage.model.net import Family, Protocol, parse_address
+from moorage.model.net import Family, Protocol, pack_address
 from moorage.model.reason import Reason
 from moorage.model.slices import Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice
 from moorage.table.topology import LEFT_OUT, Near, preferred
-from moorage.table.types import Backend, TableNote
+from moorage.table.types import Backend, Choice, TableNote
+from moorage.table.weights import ANNOTATION, MOST, weighed, weight_of
 
 
 class State(enum.IntEnum):
@@ -51,49 +51,53 @@ class Candidates(msgspec.Struct, frozen=True):
     notes: tuple[TableNote, ...] = ()
 
 
-class Selection(msgspec.Struct, frozen=True):
-    """What a node uses. `reason` is FORWARDED, or without backends NO_READY_ENDPOINT or NO_LOCAL_ENDPOINT. `narrowed` is
-    SAME_ZONE or SAME_NODE where hints leave out other ready endpoints.
+class Wanted(msgspec.Struct, frozen=True):
+    """Which endpoints of a Service's slices: those of a family, of the ports of that name and protocol.
+
+    `port` is the number that they are given in place of the slice's; 0 keeps the one that a client asks for.
     """
 
-    backends: tuple[Backend, ...]
-    reason: Reason
-    narrowed: Reason | None = None
+    family: Family
+    port_name: str
+    protocol: Protocol
+    port: int | None = None
 
 
-def candidates(slices: Iterable[EndpointSlice], family: Family, port_name: str, protocol: Protocol) -> Candidates:
-    """Reads the slices of one Service: those of the family, the ports of that name and protocol."""
-    found: dict[tuple[int, int], Candidate] = {}
+def candidates(slices: Iterable[EndpointSlice], wanted: Wanted, node_weights: Mapping[str, int] = {}) -> Candidates:
+    """Reads the slices of one Service."""
+    found: dict[bytes, Candidate] = {}
     notes: list[TableNote] = []
     for each in slices:
-        if each.address_type != family.value:
+        if each.address_type != wanted.family.value:
             continue
         for port in each.ports:
-            if port.name == port_name and (port.protocol or Protocol.TCP.value) == protocol.value:
-                notes += _read(each, port, family, found)
+            if port.name == wanted.port_name and (port.protocol or Protocol.TCP.value) == wanted.protocol.value:
+                notes += _read(each, port, wanted, node_weights, found)
     return Candidates(tuple(found[key] for key in sorted(found)), tuple(notes))
 
 
 _ANYWHERE = Near()
 
 
-def select(known: Candidates, local_to: str | None = None, near: Near = _ANYWHERE) -> Selection:
+def select(known: Candidates, local_to: str | None = None, near: Near = _ANYWHERE) -> Choice:
     """Ready endpoints; without any, those that serve while they terminate. With `local_to`, only those of that node, and hints
     do not count; otherwise hints choose among the ready ones.
 
     NO_LOCAL_ENDPOINT means that other nodes have a usable endpoint, NO_READY_ENDPOINT that no node has.
     """
-    reachable = [each for each in known.endpoints if local_to is None or each.backend.node == local_to]
+    reachable = known.endpoints
+    if local_to is not None:
+        reachable = tuple(each for each in reachable if each.backend.node == local_to)
     best = _best(reachable)
     mode = _mode(reachable, near) if local_to is None else None
+    usable = [each for each in reachable if each.state is best]
     if mode is not None:
-        ready = [each for each in reachable if each.state is best]
-        hinted = tuple(each.backend for each in ready if near.hinted(each.hints, mode))
-        return Selection(hinted, Reason.FORWARDED, mode if len(hinted) < len(ready) else None)
+        hinted = [each.backend for each in usable if near.hinted(each.hints, mode)]
+        return Choice(weighed(tuple(hinted)), Reason.FORWARDED, mode if len(hinted) < len(usable) else None)
     if best is not State.UNREADY:
-        return Selection(tuple(each.backend for each in reachable if each.state is best), Reason.FORWARDED)
+        return Choice(weighed(tuple([each.backend for each in usable])), Reason.FORWARDED)
     elsewhere = _best(known.endpoints) is not State.UNREADY
-    return Selection((), Reason.NO_LOCAL_ENDPOINT if elsewhere else Reason.NO_READY_ENDPOINT)
+    return Choice((), Reason.NO_LOCAL_ENDPOINT if elsewhere else Reason.NO_READY_ENDPOINT)
 
 
 def explain(known: Candidates, local_to: str | None = None, near: Near = _ANYWHERE) -> tuple[tuple[Backend, Reason], ...]:
@@ -101,12 +105,26 @@ def explain(known: Candidates, local_to: str | None = None, near: Near = _ANYWHE
     best = _best([each for each in known.endpoints if local_to is None or each.backend.node == local_to])
     mode = _mode(known.endpoints, near) if local_to is None else None
     elsewhere = LEFT_OUT[mode] if mode is not None else Reason.ENDPOINT_READY
+    chosen = set(select(known, local_to, near).backends)
     found = []
     for each in known.endpoints:
         why = _why(each, best, local_to)
-        left_out = why is Reason.ENDPOINT_READY and not near.hinted(each.hints, mode)
-        found.append((each.backend, elsewhere if left_out else why))
+        if why is Reason.ENDPOINT_READY and not near.hinted(each.hints, mode):
+            why = elsewhere
+        elif why in USED and each.backend not in chosen:
+            why = Reason.ENDPOINT_WEIGHT_ZERO
+        found.append((each.backend, why))
     return tuple(found)
+
+
+USED = (Reason.ENDPOINT_READY, Reason.ENDPOINT_TERMINATING_FALLBACK)
+"""The reasons of endpoints that `select` takes."""
+
+
+def ready_on(known: Candidates, node: str) -> frozenset[bytes]:
+    """The addresses of the ready endpoints on a node: what a load balancer asks a `healthCheckNodePort` for."""
+    here = (each for each in known.endpoints if each.state is State.READY and each.backend.node == node)
+    return frozenset(each.backend.endpoint[:-2] for each in here)
 
 
 def _why(candidate: Candidate, best: State, local_to: str | None) -> Reason:
@@ -128,29 +146,41 @@ def _best(endpoints: Iterable[Candidate]) -> State:
 
 
 def _read(
-    slice_: EndpointSlice, port: EndpointPort, family: Family, found: dict[tuple[int, int], Candidate]
+    slice_: EndpointSlice, port: EndpointPort, wanted: Wanted, node_weights: Mapping[str, int], found: dict[bytes, Candidate]
 ) -> list[TableNote]:
     """Adds one port of one slice to `found`; an address that is there already keeps its better state."""
-    if port.port is None or not 0 < port.port < 65536:
-        said = "no port number" if port.port is None else f"port {port.port}, which is not between 1 and 65535"
+    number = port.port if wanted.port is None else wanted.port
+    if number is None or (wanted.port is None and not 0 < number < 65536):
+        said = "no port number" if number is None else f"port {number}, which is not between 1 and 65535"
         return [_note(slice_, f'its port "{port.name}" has {said}')]
+    asked = weight_of(slice_)
+    weight = 1 if asked is None else asked
+    suffix = number.to_bytes(2, "big")
     bad: list[Endpoint] = []
-    wanted = IPv4Address if family is Family.IPV4 else IPv6Address
-    number = port.port
     for endpoint in slice_.endpoints:
-        address = parse_address(endpoint.addresses[0]) if endpoint.addresses else None
-        if not isinstance(address, wanted):
+        packed = pack_address(endpoint.addresses[0], wanted.family) if endpoint.addresses else None
+        if packed is None:
             bad.append(endpoint)
             continue
         state = State.of(endpoint.conditions)
-        key = (int(address), number)
+        key = packed + suffix
         present = found.get(key)
         if present is None or state < present.state:
-            found[key] = Candidate(Backend(address, number, endpoint.node_name or ""), state, endpoint.hints)
-    if not bad:
-        return []
-    shown = bad[0].addresses[0] if bad[0].addresses else ""
-    return [_note(slice_, f'{len(bad)} of its endpoints have no {family.value} address, the first says "{shown}"')]
+            node = endpoint.node_name or ""
+            share = weight * node_weights.get(node, 1) if node_weights else weight
+            found[key] = Candidate(Backend(key, node, share), state, endpoint.hints)
+    return _notes(slice_, wanted.family, bad, asked)
+
+
+def _notes(slice_: EndpointSlice, family: Family, bad: list[Endpoint], weight: int | None) -> list[TableNote]:
+    notes = []
+    if bad:
+        shown = bad[0].addresses[0] if bad[0].addresses else ""
+        notes.append(_note(slice_, f'{len(bad)} of its endpoints have no {family.value} address, the first says "{shown}"'))
+    if weight is None:
+        text = slice_.metadata.annotations[ANNOTATION]
+        notes.append(_note(slice_, f'its annotation {ANNOTATION} is "{text}", which is no whole number from 0 to {MOST}'))
+    return notes
 
 
 def _note(slice_: EndpointSlice, message: str) -> TableNote:

@@ -1,41 +1,86 @@
 from __future__ import annotations
 
-import hashlib
-
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from moorage.datapath.nft.chains import chain_messages
-from moorage.datapath.nft.messages import Table
-from moorage.model.net import Family
+from moorage.datapath.nft.chains import (
+    INSIDE,
+    AssignChain,
+    DrawChain,
+    KnownChain,
+    MasqueradeChain,
+    Pick,
+    SplitChain,
+    read_chain,
+    read_pick,
+)
+from moorage.datapath.nft.spaces import Space
 
-TABLE = Table(Family.IPV4, "moorage")
-
-
-def test_a_chain_and_its_two_rules() -> None:
-    made = chain_messages(TABLE, "pick-3")
-    assert [each.data[4] for each in made] == [3, 6, 6]
-    assert {each.what for each in made} == {"add chain pick-3 (IPv4)"}
-    assert b"backends\0" in made[1].data
-    assert b"first-slot\0" in made[2].data
-
-
-def test_masquerading_goes_on_to_the_same_pick() -> None:
-    made = chain_messages(TABLE, "masq-pick-3")
-    assert [each.data[4] for each in made] == [3, 6]
-    assert b"pick-3\0" in made[1].data.replace(b"masq-pick-3", b"")
-
-
-def test_other_chains_are_not_made_here() -> None:
-    with pytest.raises(ValueError, match="services is no pick chain"):
-        chain_messages(TABLE, "services")
+PICKS = st.builds(
+    Pick, st.sampled_from(Space), st.integers(0, 40000), st.integers(0, 400), st.booleans(), st.sampled_from([0, 1, 10800])
+).filter(lambda pick: bool(pick.outside or pick.inside))
 
 
-def test_whoever_changes_these_rules_raises_the_layout_number() -> None:
-    """`ruleset._LAYOUT` counts the versions of these bytes; this is number 1."""
-    made = [
-        each.data
-        for family in Family
-        for name in ("pick-3", "masq-pick-3")
-        for each in chain_messages(Table(family, "moorage"), name)
-    ]
-    assert hashlib.sha256(b"".join(made)).hexdigest()[:16] == "87eba5de88ed82e6"
+@given(PICKS)
+def test_names_mean_what_they_say(pick: Pick) -> None:
+    assert read_pick(pick.name) == pick
+    assert pick.needs[-1] == pick.name
+    assert all(read_chain(name) for name in pick.needs)
+
+
+@given(PICKS)
+def test_a_chain_leads_only_to_chains_that_were_made_before(pick: Pick) -> None:
+    made: set[str] = set()
+    for name in pick.needs:
+        match read_chain(name):
+            case MasqueradeChain(rest):
+                assert rest in made
+            case SplitChain(inside, outside):
+                assert inside in made
+                assert not outside or outside in made
+            case DrawChain(space, _, _, seconds) if seconds:
+                assert {space.chain(f"known-{seconds}"), space.chain(f"assign-{seconds}")} <= made
+        made.add(name)
+
+
+@pytest.mark.parametrize(
+    ("pick", "needs"),
+    [
+        (Pick(Space.ADDRESS, 3), ["pick-3"]),
+        (Pick(Space.ADDRESS, 3, masquerade=True), ["pick-3", "masq-pick-3"]),
+        (Pick(Space.NODE_PORT, 0, 2), ["node-port-inside-pick-2", "node-port-pick-0-inside-2"]),
+        (
+            Pick(Space.RANGE, 1, 2, False, 60),
+            [
+                "range-known-60",
+                "range-assign-60",
+                "range-pick-1-keep-60",
+                "range-inside-pick-2-keep-60",
+                "range-pick-1-inside-2-keep-60",
+            ],
+        ),
+    ],
+)
+def test_what_a_frontend_needs(pick: Pick, needs: list[str]) -> None:
+    assert list(pick.needs) == needs
+
+
+def test_what_chains_do() -> None:
+    assert read_chain("pick-3") == DrawChain(Space.ADDRESS, 3, 0, 0)
+    assert read_chain("node-port-inside-pick-3-keep-60") == DrawChain(Space.NODE_PORT, 3, INSIDE, 60)
+    assert read_chain("range-masq-pick-3-keep-60") == MasqueradeChain("range-pick-3-keep-60")
+    assert read_chain("pick-0-inside-2") == SplitChain("inside-pick-2", "")
+    assert read_chain("node-port-known-60") == KnownChain(Space.NODE_PORT, 60)
+    assert read_chain("assign-60") == AssignChain(Space.ADDRESS, 60)
+
+
+@pytest.mark.parametrize("name", ["services", "pick-", "pick-x", "masq-pick-", "pick-0", "deliver", "pick-3-keep-", "known-"])
+def test_other_chains_are_not_ours(name: str) -> None:
+    assert read_pick(name) is None or name == "pick-0"
+    assert read_chain(name) is None
+
+
+def test_the_parts_of_a_way_are_no_verdict() -> None:
+    assert read_pick("inside-pick-3") is None
+    assert read_pick("pick-03") is None

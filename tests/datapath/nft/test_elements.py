@@ -5,108 +5,86 @@ import sys
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import (
     Element,
-    ElementChanges,
-    Entry,
-    assign,
-    backend_value,
-    chain_meaning,
-    chain_name,
-    difference,
-    entry,
-    flow_key,
-    frontend_key,
+    Place,
+    box,
+    endpoint_value,
     intervals,
-    own_endpoint,
+    number,
+    numbered,
+    place,
     protocol_number,
-    slot_key,
+    read_endpoint,
+    read_number,
 )
+from moorage.datapath.nft.entry import entry
+from moorage.datapath.nft.spaces import Space
 from moorage.model.net import Family
-from moorage.table.types import NoBackend
-from tests.datapath.tables import SCTP, UDP, backend, frontend
+from tests.datapath.tables import SCTP, UDP, backend, frontend, node_port
 
-KEY = frontend_key(frontend().match)
+KEY = place(frontend().match).key
 
 
 def test_keys_are_fields_padded_to_registers() -> None:
-    assert frontend_key(frontend().match) == bytes([10, 96, 0, 10]) + bytes([6, 0, 0, 0]) + bytes([0, 80, 0, 0])
-    assert slot_key(KEY, 258) == KEY + struct.pack("=I", 258)
-    assert slot_key(KEY, 1)[-4:] == (1).to_bytes(4, sys.byteorder)
-    six = frontend_key(frontend("fd00:96::1", 443, SCTP).match)
-    assert len(six) == 24
-    assert six[16:] == bytes([132, 0, 0, 0, 1, 187, 0, 0])
-    assert protocol_number(six) == 132
-    assert flow_key(KEY[:4], 6, 80) == KEY
-    assert own_endpoint(KEY) == bytes([10, 96, 0, 10, 0, 80, 0, 0])
-    assert backend_value(backend(3)) == bytes([10, 244, 0, 3, 0x1F, 0x90, 0, 0])
+    assert place(frontend().match) == (Space.ADDRESS, bytes([10, 96, 0, 10, 6, 0, 0, 0, 0, 80, 0, 0]))
+    assert numbered(KEY, 258) == KEY + struct.pack("=I", 258)
+    assert numbered(KEY, 1)[-4:] == number(1) == (1).to_bytes(4, sys.byteorder)
+    assert read_number(numbered(KEY, 258)) == 258
+    six = place(frontend("fd00:96::1", 443, SCTP).match)
+    assert len(six.key) == 24
+    assert six.key[16:] == bytes([132, 0, 0, 0, 1, 187, 0, 0])
 
 
-def test_chain_names_mean_what_they_say() -> None:
-    assert chain_meaning(chain_name(12, True)) == (12, True)
-    assert chain_meaning(chain_name(3, False)) == (3, False)
-    assert [chain_meaning(each) for each in ("services", "pick-", "pick-x", "masq-pick-")] == [None] * 4
+def test_node_ports_have_no_address_and_ranges_no_port() -> None:
+    assert place(node_port(30080).match) == Place(Space.NODE_PORT, bytes([6, 0, 0, 0, 0x75, 0x80, 0, 0]))
+    assert place(node_port(30080, family=6).match) == place(node_port(30080).match)
+    ranged = place(frontend("10.96.0.10", 1000, UDP, last=1999).match)
+    assert ranged == Place(Space.RANGE, bytes([10, 96, 0, 10, 17, 0, 0, 0]))
+    assert box(ranged, (1000, 1999)) == ranged.key + b"\x03\xe8\0\0" + ranged.key + b"\x07\xcf\0\0"
+    matches = (frontend(protocol=UDP).match, node_port(protocol=UDP).match, frontend("::9", 1, UDP, last=2).match)
+    assert [protocol_number(place(each)) for each in matches] == [17, 17, 17]
 
 
-def test_the_last_moves_into_the_hole() -> None:
-    a, b, c, d, e = (bytes([each]) for each in b"abcde")
-    assert assign((), (a, b)) == (a, b)
-    assert assign((a, b, c, d), (a, c, d)) == (a, d, c)
-    assert assign((a, b, c), (a, c, e)) == (a, e, c)
-    assert assign((a, b), (a, b, c)) == (a, b, c)
-    assert assign((a, b, c, d), (d,)) == (d,)
-    assert assign((a, b), (c, d, e)) == (c, d, e)
-    assert assign((a,), ()) == ()
-
-
-@given(st.lists(st.binary(min_size=1, max_size=1), unique=True), st.lists(st.binary(min_size=1, max_size=1), unique=True))
-def test_slots_hold_each_backend_once_and_move_as_few_as_possible(installed: list[bytes], wanted: list[bytes]) -> None:
-    slots = assign(tuple(installed), tuple(wanted))
-    assert sorted(slots) == sorted(wanted)
-    changed = sum(old != new for old, new in zip(installed, slots, strict=False)) + max(0, len(slots) - len(installed))
-    needed = sum(each not in wanted for each in installed[: len(wanted)]) + max(0, len(wanted) - len(installed))
-    assert changed == needed
-
-
-def test_an_entry_keeps_slots_and_drops_repetition() -> None:
-    first = entry(frontend(backends=(1, 2, 3)), None)
-    assert first.chain == "pick-3"
-    second = entry(frontend(backends=(2, 2, 3), masquerade=True), first)
-    assert second.backends == (first.backends[2], first.backends[1])
-    assert second.chain == "masq-pick-2"
-    assert entry(frontend(), None).chain == ""
-
-
-def test_the_difference_is_what_differs() -> None:
-    two = entry(frontend(backends=(1, 2)), None)
-    removed, added = difference(KEY, two, entry(frontend(backends=(1, 2, 3)), two))
-    assert [str(each) for each in removed] == ["frontends 10.96.0.10 . tcp . 80 : pick-2"]
-    assert [str(each) for each in added] == [
-        "frontends 10.96.0.10 . tcp . 80 : pick-3",
-        "backends 10.96.0.10 . tcp . 80 . 2 : 10.244.0.3 . 8080",
-    ]
-    assert difference(KEY, two, two) == ([], [])
-    removed, added = difference(KEY, Entry(without_backend=NoBackend.DROP), None)
-    assert (removed, added) == ([Element("dropped", KEY)], [])
+def test_an_endpoint_is_an_address_and_a_port_where_the_client_does_not_choose_it() -> None:
+    endpoint = backend(3).endpoint
+    assert endpoint_value(Space.ADDRESS, endpoint) == bytes([10, 244, 0, 3, 0x1F, 0x90, 0, 0])
+    assert endpoint_value(Space.RANGE, backend(3, port=0).endpoint) == bytes([10, 244, 0, 3])
+    for space, each in ((Space.NODE_PORT, endpoint), (Space.RANGE, backend(3, port=0).endpoint)):
+        assert read_endpoint(space, endpoint_value(space, each)) == each
 
 
 def test_a_change_can_be_read() -> None:
-    six = frontend_key(frontend("fd00:96::1", 53, UDP).match)
+    six = place(frontend("fd00:96::1", 53, UDP).match).key
+    whole = frontend(
+        "198.18.0.1", 1000, UDP, (1,), last=1999, sources=(ip_network("192.0.2.0/24"), ip_network("198.51.100.1/32"))
+    )
+    value = endpoint_value(Space.ADDRESS, backend(9, 6).endpoint)
     changes = ElementChanges(
         (Element("rejected", KEY), Element("cluster_ips", bytes([10, 96, 0, 1]))),
-        (Element("backends", slot_key(six, 2), backend_value(backend(9, 6))), Element("cluster_sources", bytes(8))),
+        (
+            Element("backends", numbered(six, 2), value),
+            Element("cluster_sources", bytes(8)),
+            Element("pings", bytes(4), bytes(4)),
+        ),
+        ((place(whole.match), entry(whole, None)),),
     )
-    assert len(changes) == 4
     assert str(Element("rejected", KEY[:4] + bytes([58]) + KEY[5:])) == "rejected 10.96.0.10 . 58 . 80"
     assert str(changes).splitlines() == [
         "delete rejected 10.96.0.10 . tcp . 80",
         "delete cluster_ips 10.96.0.1",
         "add backends fd00:96::1 . udp . 53 . 2 : fd00:244::9 . 8080",
-        "add cluster_sources 0.0.0.0-0.0.0.0",
+        "add cluster_sources 0.0.0.0",
+        "add pings 0.0.0.0 : 0.0.0.0",
+        "add range_frontends 198.18.0.1 . udp . 1000-1999 : range-pick-1",
+        "add restricted 198.18.0.1 . udp . 1000-1999",
+        "add admitted 198.18.0.1 . udp . 1000-1999 . 192.0.2.0-192.0.2.255",
+        "add admitted 198.18.0.1 . udp . 1000-1999 . 198.51.100.1",
+        "add range_backends 198.18.0.1 . udp . 0 : 10.244.0.1",
     ]
+    assert len(changes) == 10
 
 
 @pytest.mark.parametrize(

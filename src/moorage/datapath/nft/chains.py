@@ -1,91 +1,131 @@
-"""The chains that pick a backend among N, as netlink messages: the only rules that appear while an agent runs.
+"""The chains that pick a backend: the only rules that appear while an agent runs. Which there must be, by name.
 
-    chain pick-N        dnat to daddr . l4proto . dport . (random mod N) in @backends
-                        go to first-slot: the same with slot 0
-    chain masq-pick-N   set the mark for masquerading, go to pick-N
+    pick-3                       draw one of 3 slots, and deliver to the backend in it
+    pick-3-keep-600              a client that was here in the last 600 s goes where it went; another draws, and is remembered
+    inside-pick-5[-keep-600]     the same among the slots of the node's own Pods and processes
+    pick-3-inside-5[-keep-600]   the node's own Pods and processes go to inside-pick-5, others to pick-3 (to nowhere with 0)
+    masq-...                     set the mark for masquerading, then as above
+    known-600, assign-600        what all chains that keep clients for 600 s have in common
 
-A random slot of N is an exact uniform choice. The second rule serves a packet that has read the number of backends just
-before one was taken away and found its slot empty just after.
-
-`nft` could write them as text, but reads every element of the table first; the messages cost microseconds. Register 8
-(`NFT_REG32_00`) onward hold the fields of the key, each from a register of its own; the value lands on the same ones.
+Each with the prefix of its space. A draw modulo the true number of backends is an exact uniform choice.
 """
 
 from __future__ import annotations
 
-import struct
+import re
+from typing import NamedTuple
 
-from moorage.datapath import netlink
-from moorage.datapath.netlink import Message, attribute, be32, nested, text
-from moorage.datapath.nft.elements import chain_meaning, chain_name
-from moorage.datapath.nft.messages import Table, request, verdict
-from moorage.datapath.nft.ruleset import BACKENDS, FIRST_SLOT, MASQUERADE_MARK
-from moorage.model.net import Family
+from moorage.datapath.nft.spaces import Space
 
-_NEWCHAIN, _NEWRULE = 3, 6
-_CHAIN_TABLE, _CHAIN_NAME = 1, 3
-_RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS = 1, 2, 4
-_LIST_ELEM, _EXPR_NAME, _EXPR_DATA = 1, 1, 2
+JUMP, GOTO = -3, -4
+"""Verdicts: go to a chain and come back, or not (`NFT_JUMP`, `NFT_GOTO`)."""
 
-_FIRST = 8
-_VERDICT_REGISTER = 0
-_NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
-_DADDR_OFFSET = {Family.IPV4: 16, Family.IPV6: 24}
-_META_MARK, _META_L4PROTO = 3, 16
-_RANDOM = 1
-_DNAT = 1
+INSIDE = 32768
+"""The first slot, and the first seat, of the node's own Pods and processes."""
 
+MOST_SLOTS = 32768
+"""Of one side. The packet's priority carries slots and seats, and stays below 65,536: there begin the classes that traffic
+control knows packets by (tc(8), `handle 1:`).
+"""
 
-def chain_messages(table: Table, name: str) -> list[Message]:
-    """A pick chain and its rules; `masq-pick-N` needs `pick-N`, which has to be there or in the same batch before."""
-    meaning = chain_meaning(name)
-    if meaning is None:
-        raise ValueError(f"{name} is no pick chain")
-    count, masquerade = meaning
-    rules = [_masquerade_rule(count)] if masquerade else [_pick_rule(table.family, count), (_goto(FIRST_SLOT),)]
-    body = text(_CHAIN_TABLE, table.name) + text(_CHAIN_NAME, name)
-    what = f"add chain {name} ({table.family.value})"
-    new = Message(request(table, _NEWCHAIN, netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, body), what)
-    return [new, *(Message(_rule(table, name, rule), what) for rule in rules)]
+DELIVER, SEAT = "deliver", "seat"
+"""Chains of the constant program: look the seat's backend up; look the slot's seat up, then deliver."""
+
+_PICK = re.compile(
+    r"(?P<space>node-port-|range-|)(?P<masquerade>masq-)?(?P<side>inside-)?pick-(?P<count>\d+)"
+    r"(?:-inside-(?P<inside>\d+))?(?:-keep-(?P<seconds>\d+))?"
+)
+_KEEP = re.compile(r"(?P<space>node-port-|range-|)(?P<word>known|assign)-(?P<seconds>\d+)")
+_SPACES = {space.chain(""): space for space in Space}
 
 
-def _rule(table: Table, chain: str, expressions: tuple[bytes, ...]) -> bytes:
-    body = text(_RULE_TABLE, table.name) + text(_RULE_CHAIN, chain) + nested(_RULE_EXPRESSIONS, *expressions)
-    return request(table, _NEWRULE, netlink.NLM_F_CREATE | netlink.NLM_F_APPEND, body)
+class Pick(NamedTuple):
+    """The chain that a frontend leads to. `inside` 0: the node's own traffic is treated as everybody's."""
+
+    space: Space
+    outside: int
+    inside: int = 0
+    masquerade: bool = False
+    affinity: int = 0
+
+    @property
+    def name(self) -> str:
+        inside = f"-inside-{self.inside}" if self.inside else ""
+        return self.space.chain(f"{'masq-' if self.masquerade else ''}pick-{self.outside}{inside}{_keep(self.affinity)}")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The chains that have to be there, in an order in which they can be made."""
+        keep, chain = _keep(self.affinity), self.space.chain
+        names = [chain(f"{word}-{self.affinity}") for word in ("known", "assign") if self.affinity]
+        if self.outside:
+            names.append(chain(f"pick-{self.outside}{keep}"))
+        if self.inside:
+            names.append(chain(f"inside-pick-{self.inside}{keep}"))
+            names.append(self._replace(masquerade=False).name)
+        return (*names, self.name) if self.masquerade else tuple(names)
 
 
-def _pick_rule(family: Family, count: int) -> tuple[bytes, ...]:
-    words = family.bits // 32
-    protocol, port, slot = _FIRST + words, _FIRST + words + 1, _FIRST + words + 2
-    return (
-        _payload(_FIRST, _NETWORK_HEADER, _DADDR_OFFSET[family], family.bits // 8),
-        _expression("meta", be32(1, protocol), be32(2, _META_L4PROTO)),
-        _payload(port, _TRANSPORT_HEADER, 2, 2),
-        _expression("numgen", be32(1, slot), be32(2, count), be32(3, _RANDOM), be32(4, 0)),
-        _expression("lookup", text(1, BACKENDS), be32(2, _FIRST), be32(3, _FIRST)),
-        _expression("nat", be32(1, _DNAT), be32(2, netlink.NFPROTO[family]), be32(3, _FIRST), be32(5, _FIRST + words)),
-    )
+class SplitChain(NamedTuple):
+    """Sends the node's own traffic to one chain and the rest to another, which is empty where there is none."""
+
+    inside: str
+    outside: str
 
 
-def _masquerade_rule(count: int) -> tuple[bytes, ...]:
-    mask = attribute(1, struct.pack("=I", 0xFFFFFFFF ^ MASQUERADE_MARK))
-    bit = attribute(1, struct.pack("=I", MASQUERADE_MARK))
-    return (
-        _expression("meta", be32(1, _FIRST), be32(2, _META_MARK)),
-        _expression("bitwise", be32(1, _FIRST), be32(2, _FIRST), be32(3, 4), nested(4, mask), nested(5, bit)),
-        _expression("meta", be32(2, _META_MARK), be32(3, _FIRST)),
-        _goto(chain_name(count, False)),
-    )
+class MasqueradeChain(NamedTuple):
+    rest: str
 
 
-def _goto(chain: str) -> bytes:
-    return _expression("immediate", be32(1, _VERDICT_REGISTER), nested(2, verdict(chain)))
+class DrawChain(NamedTuple):
+    """Slots `offset` to `offset + slots - 1`; with `seconds`, clients are kept for so long."""
+
+    space: Space
+    slots: int
+    offset: int
+    seconds: int
 
 
-def _payload(register: int, base: int, offset: int, length: int) -> bytes:
-    return _expression("payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, length))
+class KnownChain(NamedTuple):
+    space: Space
+    seconds: int
 
 
-def _expression(name: str, *fields: bytes) -> bytes:
-    """Field numbers are those of `enum nft_NAME_attributes`."""
-    return nested(_LIST_ELEM, text(_EXPR_NAME, name), nested(_EXPR_DATA, *fields))
+class AssignChain(NamedTuple):
+    space: Space
+    seconds: int
+
+
+Chain = SplitChain | MasqueradeChain | DrawChain | KnownChain | AssignChain
+
+
+def read_pick(name: str) -> Pick | None:
+    """What a frontend's verdict means; None for any other chain."""
+    match = _PICK.fullmatch(name)
+    if match is None or match["side"]:
+        return None
+    inside, seconds = int(match["inside"] or 0), int(match["seconds"] or 0)
+    found = Pick(_SPACES[match["space"]], int(match["count"]), inside, bool(match["masquerade"]), seconds)
+    return found if found.name == name else None
+
+
+def read_chain(name: str) -> Chain | None:
+    """What a chain does; None for one of the constant program, or somebody else's."""
+    kept = _KEEP.fullmatch(name)
+    if kept is not None:
+        made = KnownChain if kept["word"] == "known" else AssignChain
+        return made(_SPACES[kept["space"]], int(kept["seconds"]))
+    match = _PICK.fullmatch(name)
+    if match is None:
+        return None
+    space, count, keep = _SPACES[match["space"]], int(match["count"]), _keep(int(match["seconds"] or 0))
+    if match["masquerade"]:
+        return MasqueradeChain(name.replace("masq-", "", 1))
+    if match["inside"]:
+        outside = space.chain(f"pick-{count}{keep}") if count else ""
+        return SplitChain(space.chain(f"inside-pick-{match['inside']}{keep}"), outside)
+    return DrawChain(space, count, INSIDE if match["side"] else 0, int(match["seconds"] or 0)) if count else None
+
+
+def _keep(seconds: int) -> str:
+    return f"-keep-{seconds}" if seconds else ""

@@ -10,14 +10,18 @@ import subprocess
 import time
 from collections.abc import Mapping
 
+from moorage.datapath.conntrack import Moved
 from moorage.datapath.conntrack_io import forget_stale
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
 from moorage.datapath.nft import messages, ruleset
-from moorage.datapath.nft.chains import chain_messages
-from moorage.datapath.nft.elements import Element
+from moorage.datapath.nft.elements import Element, Place
 from moorage.datapath.nft.ledger import Installed, Ledger, Plan
+from moorage.datapath.nft.listing import read_elements
 from moorage.datapath.nft.messages import Table
-from moorage.datapath.nft.stock import MAPS, take_stock
+from moorage.datapath.nft.packing import element_messages
+from moorage.datapath.nft.rules import chain_messages
+from moorage.datapath.nft.spaces import MAPS
+from moorage.datapath.nft.stock import take_stock
 from moorage.datapath.types import Applied
 from moorage.model.errors import HostError
 from moorage.model.net import Family
@@ -39,7 +43,8 @@ class NftDatapath:
         self._tables = [Table(family, name) for family in Family]
         self._kernel: Netlink | None = None
         self._ledger: Ledger | None = None
-        self._unsettled: dict[Family, dict[bytes, frozenset[bytes]]] = {family: {} for family in Family}
+        self._unsettled: dict[Family, dict[Place, Moved]] = {family: {} for family in Family}
+        self._own: frozenset[bytes] = frozenset()
 
     def start(self) -> None:
         _install([table for table in self._tables if self._layout(table) is None])
@@ -58,7 +63,7 @@ class NftDatapath:
     def settle(self) -> int:
         forgotten = 0
         for family, moved in self._unsettled.items():
-            forgotten += forget_stale(self._netlink(), family, moved)
+            forgotten += forget_stale(self._netlink(), family, moved, self._own)
             moved.clear()
         return forgotten
 
@@ -89,6 +94,7 @@ class NftDatapath:
         self._carry_out(plan)
         ledger.commit(plan)
         self._ledger = ledger
+        self._own = frozenset(each.packed for each in table.locality.own)
         for family, wanted in plan.families.items():
             self._unsettled[family].update(wanted.moved)
         return len(plan)
@@ -98,7 +104,7 @@ class NftDatapath:
         plans = [(table, plan.families[table.family]) for table in self._tables]
         kernel = self._netlink()
         kernel.transact([each for table, wanted in plans for name in wanted.chains for each in chain_messages(table, name)])
-        kernel.transact([each for table, wanted in plans for each in messages.element_messages(table, wanted.elements)])
+        kernel.transact([each for table, wanted in plans for each in element_messages(table, wanted.elements)])
 
     def _read(self) -> Ledger:
         """What is installed. A table that is missing or of another layout is put in place first."""
@@ -113,7 +119,7 @@ class NftDatapath:
     def _elements(self, table: Table) -> dict[str, list[Element]]:
         dump = self._netlink().dump
         try:
-            return {name: messages.read_elements(name, dump(messages.list_elements(table, name))) for name in MAPS}
+            return {name: read_elements(name, dump(messages.list_elements(table, name))) for name in MAPS}
         except ValueError as error:
             raise HostError(f"the kernel's listing of table {table.name} makes no sense: {error}") from error
 

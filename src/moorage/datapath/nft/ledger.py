@@ -6,58 +6,61 @@ other objects than in the table before (tables share what did not change).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from moorage.datapath.nft.elements import (
-    Element,
-    ElementChanges,
-    Entry,
-    chain_name,
-    difference,
-    entry,
-    frontend_key,
-    intervals,
-    protocol_number,
-)
-from moorage.datapath.nft.ruleset import CLUSTER_IPS, CLUSTER_SOURCES
-from moorage.model.net import Family, Protocol
-from moorage.table.types import ForwardingTable, Frontend, Scope
+from moorage.datapath.conntrack import Moved
+from moorage.datapath.nft.changes import ElementChanges
+from moorage.datapath.nft.chains import Pick
+from moorage.datapath.nft.elements import Element, Place, intervals, place, protocol_number
+from moorage.datapath.nft.entry import Entry, difference, entry
+from moorage.datapath.nft.spaces import (
+    CLUSTER_IPS,
+    CLUSTER_SOURCES,
+    NODE_PORT_ADDRESSES,
+    PINGS,
+    PODS_HERE,
+    SERVICE_CIDRS,
+    UNREACHABLE,
+)  # fmt: skip
+from moorage.datapath.nft.vips import Use, used_more, vip_elements
+from moorage.model.net import Family, Prefix, Protocol
+from moorage.table.types import ForwardingTable, Frontend, Locality
 
-_SPARE = 8
-_MOST_PREPARED = 128
-"""Chains for more backends than this are made when they are needed. Each chain costs 16 ns for each element added."""
+OF_VIPS = (CLUSTER_IPS, PINGS, UNREACHABLE)
+OF_LOCALITY = (CLUSTER_SOURCES, PODS_HERE, NODE_PORT_ADDRESSES, SERVICE_CIDRS)
 
 
 class Installed(msgspec.Struct):
-    """What one family's table holds. `strays` are elements that make no sense: somebody else's, to be removed."""
+    """What one family's table holds. `flat` are the elements of each map that no frontend owns alone, by key.
 
-    entries: dict[bytes, Entry] = {}
-    cluster_ips: set[bytes] = set()
-    cluster_sources: set[bytes] = set()
+    `strays` are elements that make no sense: somebody else's, to be removed.
+    """
+
+    entries: dict[Place, Entry] = {}
+    flat: dict[str, dict[bytes, bytes]] = {}
     chains: set[str] = set()
     strays: tuple[Element, ...] = ()
 
 
 class FamilyPlan(msgspec.Struct, frozen=True):
-    """`chains` have to exist before the elements that lead to them. `moved` are frontends whose tracked flows may be stale,
-    each with the backends that it has from now on. `chains` are in the order in which they can be made.
+    """`chains` have to exist before the elements that lead to them, and are in an order in which they can be made. `moved` are
+    frontends whose tracked flows may be stale, each with where they may go from now on.
     """
 
     elements: ElementChanges = ElementChanges()
     chains: tuple[str, ...] = ()
-    moved: Mapping[bytes, frozenset[bytes]] = {}
-    entries: Mapping[bytes, Entry | None] = {}
+    moved: Mapping[Place, Moved] = {}
+    entries: Mapping[Place, Entry | None] = {}
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The way from what is installed to a table. `uses` says how much the number of users of a cluster address changes."""
+    """The way from what is installed to a table. `uses` are the new ones of the addresses whose use changes."""
 
     table: ForwardingTable
     families: Mapping[Family, FamilyPlan]
-    uses: Mapping[bytes, int]
+    uses: Mapping[bytes, Use]
 
     def __len__(self) -> int:
         """How many elements change. Chains are not counted: they are part of the program."""
@@ -77,22 +80,20 @@ class Ledger:
     def __init__(self, installed: Mapping[Family, Installed]) -> None:
         self.installed = installed
         self.table: ForwardingTable | None = None
-        self._uses: Counter[bytes] = Counter()
+        self._uses: dict[bytes, Use] = {}
 
     def plan(self, table: ForwardingTable) -> Plan:
         gone, wanted = self._touched(table)
-        uses: Counter[bytes] = Counter()
-        for sign, frontends in ((-1, gone), (1, wanted)):
-            for each in frontends:
-                if each.scope is Scope.CLUSTER:
-                    uses[each.match.address.packed] += sign
+        uses = {address: self._uses.get(address, Use()) + more for address, more in used_more(gone, wanted).items()}
+        if self.table is not None and self.table.locality.own != table.locality.own:
+            uses = {**self._uses, **uses}
         families = {
             family: self._family_plan(
                 family,
                 table,
-                [frontend_key(each.match) for each in gone if Family.of(each.match.address) is family],
-                {frontend_key(each.match): each for each in wanted if Family.of(each.match.address) is family},
-                {address: change for address, change in uses.items() if len(address) * 8 == family.bits},
+                [place(each.match) for each in gone if Family.of(each.match.address) is family],
+                {place(each.match): each for each in wanted if Family.of(each.match.address) is family},
+                {address: use for address, use in uses.items() if len(address) * 8 == family.bits},
             )
             for family in self.installed
         }
@@ -101,19 +102,17 @@ class Ledger:
     def commit(self, plan: Plan) -> None:
         for family, each in plan.families.items():
             installed = self.installed[family]
-            for key, now in each.entries.items():
+            for found, now in each.entries.items():
                 if now is None:
-                    installed.entries.pop(key, None)
+                    installed.entries.pop(found, None)
                 else:
-                    installed.entries[key] = now
+                    installed.entries[found] = now
             installed.chains.update(each.chains)
             installed.strays = ()
-            for name, held in ((CLUSTER_IPS, installed.cluster_ips), (CLUSTER_SOURCES, installed.cluster_sources)):
-                held.difference_update(element.key for element in each.elements.removed if element.map == name)
-                held.update(element.key for element in each.elements.added if element.map == name)
+            _record(installed, each.elements)
         self._uses.update(plan.uses)
-        for address in plan.uses:
-            if not self._uses[address]:
+        for address, use in plan.uses.items():
+            if not use.pingable:
                 del self._uses[address]
         self.table = plan.table
 
@@ -132,66 +131,97 @@ class Ledger:
         self,
         family: Family,
         table: ForwardingTable,
-        gone: Iterable[bytes],
-        wanted: Mapping[bytes, Frontend],
-        uses: Mapping[bytes, int],
+        gone: Iterable[Place],
+        wanted: Mapping[Place, Frontend],
+        uses: Mapping[bytes, Use],
     ) -> FamilyPlan:
-        installed = self.installed[family]
+        installed, first = self.installed[family], self.table is None
         removed, added = list(installed.strays), []
-        entries: dict[bytes, Entry | None] = {key: None for key in gone if key not in wanted}
-        if self.table is None:
-            entries = {key: None for key in installed.entries if key not in wanted}
-        for key, frontend in wanted.items():
-            entries[key] = entry(frontend, installed.entries.get(key))
+        fresh: list[tuple[Place, Entry]] = []
         moved = {}
-        for key, now in entries.items():
-            before = installed.entries.get(key)
-            if before == now:
-                continue
-            less, more = difference(key, before, now)
+        entries: dict[Place, Entry | None] = {found: None for found in gone if found not in wanted}
+        if first:
+            entries = {found: None for found in installed.entries if found not in wanted}
+        for found, frontend in wanted.items():
+            entries[found] = entry(frontend, installed.entries.get(found))
+        for found, now in entries.items():
+            before = installed.entries.get(found)
+            if _may_leave_flows(found, before, now, first):
+                moved[found] = Moved(now.endpoints if now else frozenset(), now.ports if now else (0, 0))
+            if before is None and now is not None:
+                fresh.append((found, now))
+            elif before != now:
+                less, more = difference(found, before, now)
+                removed += less
+                added += more
+        for less, more in (self._vips(family, table, installed, uses), self._locality(family, table, installed)):
             removed += less
             added += more
-            if _may_leave_flows(key, before, now):
-                moved[key] = frozenset(now.backends if now else ())
-        for name, out, new in (self._cluster_ips(installed, uses), self._cluster_sources(family, installed, table)):
-            removed += [Element(name, key) for key in out]
-            added += [Element(name, key) for key in new]
-        chains = _chains(entries.values(), prepare=not installed.chains) - installed.chains
-        in_order = tuple(sorted(chains, key=lambda name: (name.startswith("masq"), len(name), name)))
-        return FamilyPlan(ElementChanges(tuple(removed), tuple(added)), in_order, moved, entries)
+        chains = _chains(entries, installed.chains)
+        return FamilyPlan(ElementChanges(tuple(removed), tuple(added), tuple(fresh)), chains, moved, entries)
 
-    def _cluster_ips(self, installed: Installed, uses: Mapping[bytes, int]) -> tuple[str, list[bytes], list[bytes]]:
-        counts = {address: self._uses[address] + change for address, change in uses.items()}
-        if self.table is None:
-            counts |= {address: 0 for address in installed.cluster_ips if address not in uses}
-        out = [address for address, count in counts.items() if count <= 0 and address in installed.cluster_ips]
-        new = [address for address, count in counts.items() if count > 0 and address not in installed.cluster_ips]
-        return CLUSTER_IPS, sorted(out), sorted(new)
+    def _vips(
+        self, family: Family, table: ForwardingTable, installed: Installed, uses: Mapping[bytes, Use]
+    ) -> tuple[list[Element], list[Element]]:
+        own = next((each.packed for each in table.locality.own if Family.of(each) is family), b"")
+        wanted = {each for address, use in uses.items() for each in vip_elements(address, use, own)}
+        held = (installed.flat.get(name, {}) for name in OF_VIPS)
+        addresses = {address for each in held for address in each} if self.table is None else uses
+        present = set(_present(installed, OF_VIPS, addresses))
+        return sorted(present - wanted), sorted(wanted - present)
 
-    def _cluster_sources(
-        self, family: Family, installed: Installed, table: ForwardingTable
-    ) -> tuple[str, list[bytes], list[bytes]]:
-        if self.table is not None and self.table.cluster_sources == table.cluster_sources:
-            return CLUSTER_SOURCES, [], []
-        now = intervals(table.cluster_sources, family)
-        return CLUSTER_SOURCES, sorted(installed.cluster_sources - now), sorted(now - installed.cluster_sources)
+    def _locality(self, family: Family, table: ForwardingTable, installed: Installed) -> tuple[list[Element], list[Element]]:
+        if self.table is not None and self.table.locality == table.locality:
+            return [], []
+        wanted = {
+            Element(name, key) for name, prefixes in _prefixes(table.locality).items() for key in intervals(prefixes, family)
+        }
+        present = {Element(name, key) for name in OF_LOCALITY for key in installed.flat.get(name, {})}
+        return sorted(present - wanted), sorted(wanted - present)
 
 
-def _chains(entries: Iterable[Entry | None], prepare: bool) -> set[str]:
-    """The chains that these entries lead to. `prepare` adds those for smaller numbers of backends and some larger ones:
-    when a rule is bound to a map, the kernel walks the whole map (90 ms for 250,000 backends), and now it is empty.
+def _prefixes(locality: Locality) -> Mapping[str, tuple[Prefix, ...]]:
+    return {
+        CLUSTER_SOURCES: locality.cluster_sources,
+        PODS_HERE: locality.pods_here,
+        NODE_PORT_ADDRESSES: locality.node_port_addresses,
+        SERVICE_CIDRS: locality.service_cidrs,
+    }
+
+
+def _present(installed: Installed, names: Iterable[str], keys: Iterable[bytes]) -> Iterable[Element]:
+    for name in names:
+        held = installed.flat.get(name, {})
+        yield from (Element(name, key, held[key]) for key in keys if key in held)
+
+
+def _record(installed: Installed, changes: ElementChanges) -> None:
+    for name in (*OF_VIPS, *OF_LOCALITY):
+        held = installed.flat.setdefault(name, {})
+        for each in changes.removed:
+            if each.map == name:
+                held.pop(each.key, None)
+        held.update((each.key, each.value) for each in changes.added if each.map == name)
+
+
+def _chains(entries: Mapping[Place, Entry | None], there: set[str]) -> tuple[str, ...]:
+    """The chains that these entries lead to and that are not there yet."""
+    picks = {each.pick(found.space) for found, each in entries.items() if each is not None}
+    needed = {name: None for pick in sorted(filter(None, picks), key=_order) for name in pick.needs}
+    return tuple(name for name in needed if name not in there)
+
+
+def _order(pick: Pick) -> tuple[str, int, int, bool, int]:
+    return pick.space.value, pick.outside, pick.inside, pick.masquerade, pick.affinity
+
+
+def _may_leave_flows(found: Place, before: Entry | None, now: Entry | None, first: bool) -> bool:
+    """Whether tracked flows may contradict the change: a backend went, or UDP was passed on untranslated until now.
+
+    At first nobody knows what happened before, so that every flow over UDP is looked at.
     """
-    used = {(len(each.backends), each.masquerade) for each in entries if each and each.backends}
-    counts = {count for count, _ in used}
-    if prepare and used:
-        counts.update(range(1, min(max(counts) + _SPARE, _MOST_PREPARED) + 1))
-    return {chain_name(count, False) for count in counts} | {chain_name(count, masquerade) for count, masquerade in used}
-
-
-def _may_leave_flows(key: bytes, before: Entry | None, now: Entry | None) -> bool:
-    """Whether tracked flows may contradict the change: a backend went, or UDP was passed on untranslated until now."""
-    old = before.backends if before else ()
-    new = now.backends if now else ()
-    if not old:
-        return bool(new) and protocol_number(key) == Protocol.UDP.number
-    return not set(old).issubset(new)
+    old = before.endpoints if before else frozenset()
+    new = now.endpoints if now else frozenset()
+    if protocol_number(found) == Protocol.UDP.number and new and (first or not old):
+        return True
+    return not old <= new

@@ -2,48 +2,62 @@
 
 The hook of each chain is the earliest or latest place where its question can be answered:
 
-    prerouting, raw        isolate      a packet from outside to a cluster address is dropped before it is tracked
-    prerouting, dstnat     services     a new connection to a frontend is sent to a backend
-    output, dstnat         services     the same for a connection that starts on this node
-    postrouting, srcnat    sources      the source is rewritten where the frontend asks for it, and for hairpins
-    input, forward, output undelivered  what should have been translated and was not is answered
+    prerouting, raw               isolate       a packet from outside to a cluster address is dropped before it is tracked
+    prerouting, output before dnat  admit       clients outside the source ranges of a frontend are dropped
+    prerouting, output dstnat     services      a new connection to a frontend is sent to a backend
+    prerouting, output after dnat count         packets of Services are counted, once each
+    postrouting, input srcnat     sources       the source is rewritten where it has to be; connections are counted
+    input, forward, output        undelivered   what should have been translated and was not is answered
 
-Chains `pick-N` and `masq-pick-N`, one pair for each number of backends that occurs, are written by `chains`.
+Chains that pick a backend are written by `rules`, as they are needed; `chains` says which there are.
 """
 
 from __future__ import annotations
 
 import hashlib
 
+from moorage.datapath.nft.chains import DELIVER, SEAT
+from moorage.datapath.nft.spaces import (
+    ADMITTED,
+    AFFINITY,
+    BACKENDS,
+    CLUSTER_IPS,
+    CLUSTER_SOURCES,
+    CONNECTIONS,
+    DROPPED,
+    FRONTENDS,
+    NODE_PORT_ADDRESSES,
+    PINGS,
+    PODS_HERE,
+    REFUSALS,
+    REJECTED,
+    RESTRICTED,
+    SEATS,
+    SERVICE_CIDRS,
+    TRAFFIC,
+    UNREACHABLE,
+    WORDS,
+    Space,
+)  # fmt: skip
 from moorage.model.net import Family
-
-FRONTENDS = "frontends"
-"""Map: daddr . l4proto . dport -> goto pick-N or masq-pick-N."""
-BACKENDS = "backends"
-"""Map: daddr . l4proto . dport . slot -> backend address . port; the slots of a frontend are 0 to N-1."""
-REJECTED = "rejected"
-"""Set: daddr . l4proto . dport of frontends that have no backend and refuse connections."""
-DROPPED = "dropped"
-"""Set: the same for those that swallow them."""
-CLUSTER_IPS = "cluster_ips"
-"""Set: addresses that may be reached only from inside the cluster."""
-CLUSTER_SOURCES = "cluster_sources"
-"""Interval set: source addresses that count as inside. What the node itself sends is inside without being listed."""
-
-FIRST_SLOT = "first-slot"
-"""Chain: what a packet does whose slot has just gone (see `chains`)."""
 
 MASQUERADE_MARK = 0x4000
 """The one bit of the packet mark that this program sets, and clears again in postrouting. kube-proxy uses the same one."""
 
-WORDS = {Family.IPV4: "ip", Family.IPV6: "ip6"}
-"""How nft spells the families."""
+MOST_CLIENTS = 1 << 20
+"""Clients that are remembered for each space (`sessionAffinity`), and pairs of frontend and endpoint that are counted."""
+COUNTED_FOR = "1d"
+"""How long a counter is kept after its last packet."""
 
 _BYTE_FIELD = {Family.IPV4: "ip ttl", Family.IPV6: "ip6 hoplimit"}
 """A field of one byte: what `typeof` needs to declare a set of bytes."""
 
-_LAYOUT = "moorage layout 1 "
-"""The number counts versions of what is not text here: the rules in `chains` and the encoding of elements."""
+_ECHO_REQUEST = {Family.IPV4: "icmp type echo-request", Family.IPV6: "icmpv6 type echo-request"}
+_HOST_UNREACHABLE = {Family.IPV4: "icmp type host-unreachable", Family.IPV6: "icmpv6 type addr-unreachable"}
+_ADDRESS_TYPE = {Family.IPV4: "ipv4_addr", Family.IPV6: "ipv6_addr"}
+
+_LAYOUT = "moorage layout 2 "
+"""The number counts versions of what is not text here: the rules in `rules` and the encoding of elements."""
 _ADDRESS_OFFSETS = {Family.IPV4: (12, 16, 4), Family.IPV6: (8, 24, 16)}
 """Source and destination in the IP header and their length, in bytes (RFC 791 section 3.1, RFC 8200 section 3)."""
 
@@ -61,38 +75,97 @@ def layout(family: Family) -> str:
 
 
 def _body(family: Family) -> str:
-    return _maps(family) + _chains(family)
+    maps = "".join(_maps_of(family, space) for space in Space)
+    return maps + _sets(family) + _counters(family) + _delivery(family) + _hooks(family) + _undelivered(family)
 
 
-def _frontend(family: Family) -> str:
-    return f"{WORDS[family]} daddr . meta l4proto . th dport"
+def _found(family: Family, space: Space) -> str:
+    """The fields by which a frontend is found: those of its key, and for a range the port as well."""
+    return Space.ADDRESS.key(family) if space is Space.RANGE else space.key(family)
 
 
-def _maps(family: Family) -> str:
-    ip, frontend, byte = WORDS[family], _frontend(family), _BYTE_FIELD[family]
+def _maps_of(family: Family, space: Space) -> str:
+    ip, key, found, named = WORDS[family], space.key(family), _found(family, space), space.map
+    interval = " flags interval;" if space is Space.RANGE else ""
+    endpoint = f"{ip} daddr" if space is Space.RANGE else f"{ip} daddr . th dport"
+    remembered = f"flags dynamic,timeout; size {MOST_CLIENTS};"
     return f"""
-    map {FRONTENDS} {{ typeof {frontend} : verdict; }}
-    map {BACKENDS} {{ typeof {frontend} . numgen random mod 65536 : {ip} daddr . th dport; }}
-    set {REJECTED} {{ typeof {frontend}; }}
-    set {DROPPED} {{ typeof {frontend}; }}
+    map {named(FRONTENDS)} {{ typeof {found} : verdict;{interval} }}
+    map {named(BACKENDS)} {{ typeof {key} . meta priority : {endpoint}; }}
+    map {named(SEATS)} {{ typeof {key} . meta priority : meta priority; }}
+    map {named(AFFINITY)} {{ typeof {ip} saddr . {key} : meta priority; {remembered} }}
+    set {named(REJECTED)} {{ typeof {found};{interval} }}
+    set {named(DROPPED)} {{ typeof {found};{interval} }}
+"""
+
+
+def _sets(family: Family) -> str:
+    ip, found, byte = WORDS[family], Space.ADDRESS.key(family), _BYTE_FIELD[family]
+    return f"""
     set {CLUSTER_IPS} {{ typeof {ip} daddr; }}
     set {CLUSTER_SOURCES} {{ typeof {ip} saddr; flags interval; }}
+    set {PODS_HERE} {{ typeof {ip} saddr; flags interval; }}
+    set {NODE_PORT_ADDRESSES} {{ typeof {ip} daddr; flags interval; }}
+    set {SERVICE_CIDRS} {{ typeof {ip} daddr; flags interval; }}
+    map {PINGS} {{ typeof {ip} daddr : {ip} daddr; }}
+    set {UNREACHABLE} {{ typeof {ip} daddr; }}
+    set {RESTRICTED} {{ typeof {found}; flags interval; }}
+    set {ADMITTED} {{ typeof {found} . {ip} saddr; flags interval; }}
     set equal_bytes {{ typeof {byte} . {byte}; elements = {{ {_equal_bytes()} }} }}
 """
 
 
-def _chains(family: Family) -> str:
-    ip, frontend, mark = WORDS[family], _frontend(family), f"0x{MASQUERADE_MARK:x}"
+def _counters(family: Family) -> str:
+    """The kernel makes an element for what it meets first, so that what has no traffic costs nothing."""
+    address = _ADDRESS_TYPE[family]
+    counted = f"flags dynamic,timeout; timeout {COUNTED_FOR}; size {MOST_CLIENTS}; counter;"
+    pair = f"{address} . inet_proto . inet_service . {address}"
+    return f"""
+    set {TRAFFIC} {{ type {pair} . ct_dir; {counted} }}
+    set {CONNECTIONS} {{ type {pair}; {counted} }}
+    set {REFUSALS} {{ typeof {Space.ADDRESS.key(family)}; {counted} }}
+"""
+
+
+def _delivery(family: Family) -> str:
+    """`dnat` ends a packet's way through these chains; a seat that is empty lets it go on to the next rule of the caller."""
+    chains = ""
+    for space in Space:
+        key, named = space.key(family), space.chain
+        chains += f"""
+    chain {named(DELIVER)} {{
+        dnat {WORDS[family]} to {key} . meta priority map @{space.map(BACKENDS)}
+    }}
+    chain {named(SEAT)} {{
+        meta priority set {key} . meta priority map @{space.map(SEATS)} goto {named(DELIVER)}
+    }}
+"""
+    return chains
+
+
+def _hooks(family: Family) -> str:
+    ip, mark, found = WORDS[family], f"0x{MASQUERADE_MARK:x}", Space.ADDRESS.key(family)
     return f"""
     chain isolate {{
         type filter hook prerouting priority raw; policy accept;
-        {ip} daddr @{CLUSTER_IPS} {ip} saddr != @{CLUSTER_SOURCES} drop
+{_loopback_guard(family)}        {ip} daddr @{CLUSTER_IPS} {ip} saddr != @{CLUSTER_SOURCES} drop
+    }}
+    chain admit {{
+        ct state new {found} @{RESTRICTED} {found} . {ip} saddr != @{ADMITTED} goto swallow
+    }}
+    chain admit-prerouting {{
+        type filter hook prerouting priority dstnat - 10; policy accept;
+        goto admit
+    }}
+    chain admit-output {{
+        type filter hook output priority -110; policy accept;
+        goto admit
     }}
     chain services {{
-        {frontend} vmap @{FRONTENDS}
-    }}
-    chain {FIRST_SLOT} {{
-        dnat {ip} to {frontend} . numgen random mod 1 map @{BACKENDS}
+        {found} vmap @{FRONTENDS}
+        {_at_node_port(family)} vmap @{Space.NODE_PORT.map(FRONTENDS)}
+        {found} vmap @{Space.RANGE.map(FRONTENDS)}
+        {_ECHO_REQUEST[family]} dnat to {ip} daddr map @{PINGS}
     }}
     chain services-prerouting {{
         type nat hook prerouting priority dstnat; policy accept;
@@ -102,19 +175,89 @@ def _chains(family: Family) -> str:
         type nat hook output priority -100; policy accept;
         goto services
     }}
+{_counting(family)}
     chain sources {{
         type nat hook postrouting priority srcnat; policy accept;
+        ct status dnat jump count-connection
         meta mark & {mark} == {mark} meta mark set meta mark & 0x{0xFFFFFFFF ^ MASQUERADE_MARK:x} masquerade
+        ct status dnat oifname != "lo" fib saddr type local masquerade
         ct status dnat oifname != "lo" {_hairpin(family)} masquerade
     }}
+    chain sources-input {{
+        type nat hook input priority 100; policy accept;
+        ct status dnat jump count-connection
+    }}
+"""
+
+
+def _loopback_guard(family: Family) -> str:
+    """NodePorts on 127.0.0.1 need `route_localnet`, which would let neighbours reach the node's loopback (CVE-2020-8558).
+
+    In IPv6 the kernel drops packets to and from ::1 that come over a wire.
+    """
+    if family is Family.IPV6:
+        return ""
+    return """        iifname != "lo" ip daddr 127.0.0.0/8 drop
+        iifname != "lo" ip saddr 127.0.0.0/8 drop
+"""
+
+
+def _at_node_port(family: Family) -> str:
+    """True for packets to an address of the node at which NodePorts are served."""
+    return f"{WORDS[family]} daddr @{NODE_PORT_ADDRESSES} fib daddr type local {Space.NODE_PORT.key(family)}"
+
+
+def _counting(family: Family) -> str:
+    """A packet enters the node's stack once: from a wire or from a process. nft reads a tracked port where it knows of which
+    protocol.
+    """
+    ip = WORDS[family]
+    pair = f"ct original {ip} daddr . meta l4proto . ct original proto-dst . ct reply {ip} saddr"
+    protocols = ("tcp", "udp", "sctp")
+    chains = ""
+    for word, counted in (
+        ("packet", f"@{TRAFFIC} {{ {pair} . ct direction }}"),
+        ("connection", f"@{CONNECTIONS} {{ {pair} }}"),
+    ):
+        rules = "\n".join(f"        meta l4proto {each} update {counted}" for each in protocols)
+        chains += f"""
+    chain count-{word} {{
+{rules}
+    }}"""
+    return f"""{chains}
+    chain count-prerouting {{
+        type filter hook prerouting priority dstnat + 10; policy accept;
+        iifname != "lo" ct status dnat goto count-packet
+    }}
+    chain count-output {{
+        type filter hook output priority -90; policy accept;
+        ct status dnat goto count-packet
+    }}"""
+
+
+def _undelivered(family: Family) -> str:
+    ip, found, at_node_port = WORDS[family], Space.ADDRESS.key(family), _at_node_port(family)
+    node_port, ranges = Space.NODE_PORT.map, Space.RANGE.map
+    return f"""
     chain undelivered {{
         ct state established,related,invalid return
         ct status dnat return
-        {frontend} @{DROPPED} drop
-        {frontend} @{REJECTED} goto refuse
+        {_ECHO_REQUEST[family]} {ip} daddr @{UNREACHABLE} reject with {_HOST_UNREACHABLE[family]}
+        {found} @{DROPPED} goto swallow
+        {found} @{REJECTED} goto refuse
+        {at_node_port} @{node_port(DROPPED)} goto swallow
+        {at_node_port} @{node_port(REJECTED)} goto refuse
+        {found} @{ranges(DROPPED)} goto swallow
+        {found} @{ranges(REJECTED)} goto refuse
         {ip} daddr @{CLUSTER_IPS} goto refuse
+        {ip} daddr @{SERVICE_CIDRS} goto swallow
+    }}
+    chain swallow {{
+        update @{REFUSALS} {{ {found} }}
+        drop
     }}
     chain refuse {{
+        update @{REFUSALS} {{ {found} }}
         meta l4proto tcp reject with tcp reset
         reject
     }}

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from moorage.datapath.nft.elements import Element, Entry, chain_meaning, elements, slot_key
-from moorage.datapath.nft.ledger import Installed
-from moorage.datapath.nft.ruleset import BACKENDS, CLUSTER_IPS, CLUSTER_SOURCES, DROPPED, FRONTENDS, REJECTED
-from moorage.model.net import Family
+from moorage.datapath.nft.chains import INSIDE, Pick, read_chain, read_pick
+from moorage.datapath.nft.elements import (
+    Element,
+    Place,
+    numbered,
+    read_endpoint,
+    read_number,
+)  # fmt: skip
+from moorage.datapath.nft.entry import NOBODY, Entry, Side, elements, frame, side_elements
+from moorage.datapath.nft.ledger import OF_LOCALITY, OF_VIPS, Installed
+from moorage.datapath.nft.spaces import ADMITTED, BACKENDS, DROPPED, FRONTENDS, MAPS, REJECTED, SEATS, Space
+from moorage.model.net import Family, Prefix
 from moorage.table.types import NoBackend
 
-MAPS = (FRONTENDS, BACKENDS, REJECTED, DROPPED, CLUSTER_IPS, CLUSTER_SOURCES)
-"""All that `take_stock` wants listed."""
+Found = Mapping[str, Sequence[Element]]
 
 
-def take_stock(found: Mapping[str, Sequence[Element]], chains: Iterable[str]) -> Installed:
+def take_stock(found: Found, chains: Iterable[str]) -> Installed:
     """Elements by map, and the names of all chains -> what is installed. What belongs to no whole entry is astray."""
-    entries = _served(found)
-    for name, without_backend in ((REJECTED, NoBackend.REJECT), (DROPPED, NoBackend.DROP)):
-        for element in found.get(name, ()):
-            entries.setdefault(element.key, Entry(without_backend=without_backend))
-    return Installed(
-        entries=entries,
-        cluster_ips={element.key for element in found.get(CLUSTER_IPS, ())},
-        cluster_sources={element.key for element in found.get(CLUSTER_SOURCES, ())},
-        chains={name for name in chains if chain_meaning(name)},
-        strays=_strays(found, entries),
-    )
+    entries: dict[Place, Entry] = {}
+    admitted = _admitted(found.get(ADMITTED, ()))
+    for space in Space:
+        entries |= _entries(space, found, admitted)
+    listed = {each for name in _OF_ENTRIES if name not in _BACKENDS for each in found.get(name, ())}
+    torn = [place for place, entry in entries.items() if not listed.issuperset(_but_backends(place, entry))]
+    for each in torn:
+        del entries[each]
+    flat = {name: {each.key: each.value for each in found.get(name, ())} for name in (*OF_VIPS, *OF_LOCALITY)}
+    return Installed(entries, flat, {name for name in chains if read_chain(name)}, _strays(found, entries))
+
+
+_OF_ENTRIES = tuple(name for name in MAPS if name not in OF_VIPS and name not in OF_LOCALITY)
+_BACKENDS = tuple(space.map(BACKENDS) for space in Space)
+
+
+def _but_backends(place: Place, entry: Entry) -> Iterator[Element]:
+    """The elements of an entry that making it did not look at."""
+    yield from frame(place, entry)
+    for offset, side in ((0, entry.outside), (INSIDE, entry.inside)):
+        if side.seats:
+            yield from (each for each in side_elements(place, offset, side) if each.map not in _BACKENDS)
 
 
 def nothing(families: Iterable[Family]) -> dict[Family, Installed]:
@@ -34,23 +53,93 @@ def nothing(families: Iterable[Family]) -> dict[Family, Installed]:
     return {family: Installed() for family in families}
 
 
-def _served(found: Mapping[str, Sequence[Element]]) -> dict[bytes, Entry]:
-    backends = {element.key: element.value for element in found.get(BACKENDS, ())}
+def _entries(space: Space, found: Found, admitted: Mapping[bytes, tuple[Prefix, ...]]) -> dict[Place, Entry]:
+    """The frontends of one space that are there as a whole, or nearly: what is missing is written again."""
+    backends = {each.key: each.value for each in found.get(space.map(BACKENDS), ())}
+    seats = {each.key: each.value for each in found.get(space.map(SEATS), ())}
+    unserved = {
+        each.key: without
+        for name, without in ((REJECTED, NoBackend.REJECT), (DROPPED, NoBackend.DROP))
+        for each in found.get(space.map(name), ())
+    }
+    picks = {each.key: read_pick(each.value.decode()) for each in found.get(space.map(FRONTENDS), ())}
     entries = {}
-    for element in found.get(FRONTENDS, ()):
-        meaning = chain_meaning(element.value.decode())
-        if meaning is None:
+    for key in {**picks, **unserved}:
+        pick = picks.get(key)
+        if key in picks and (pick is None or pick.space is not space):
             continue
-        count, masquerade = meaning
-        slots = tuple(backends.get(slot_key(element.key, slot), b"") for slot in range(count))
-        if slots and all(slots):
-            entries[element.key] = Entry(slots, masquerade)
+        found_at, ports = _place(space, key)
+        entry = _entry(found_at, pick or Pick(space, 0), backends, seats)
+        if entry is not None:
+            lower = key[: len(key) // 2] if space is Space.RANGE else key
+            upper = key[len(key) // 2 :] if space is Space.RANGE else key
+            sources = admitted.get(lower + upper, ())
+            without = unserved.get(key, NoBackend.REJECT)
+            entries[found_at] = Entry(entry.outside, entry.inside, entry.masquerade, entry.affinity, without, ports, sources)
     return entries
 
 
-def _strays(found: Mapping[str, Sequence[Element]], entries: Mapping[bytes, Entry]) -> tuple[Element, ...]:
-    listed = sum(len(found.get(name, ())) for name in (FRONTENDS, BACKENDS, REJECTED, DROPPED))
-    if listed == sum(len(entry.backends) + 1 for entry in entries.values()):
+def _place(space: Space, key: bytes) -> tuple[Place, tuple[int, int]]:
+    if space is not Space.RANGE:
+        return Place(space, key), (0, 0)
+    half = len(key) // 2
+    ports = tuple(int.from_bytes(end[-4:-2], "big") for end in (key[:half], key[half:]))
+    return Place(space, key[: half - 4]), (ports[0], ports[1])
+
+
+def _entry(place: Place, pick: Pick, backends: Mapping[bytes, bytes], seats: Mapping[bytes, bytes]) -> Entry | None:
+    """None where a slot that the chain may draw is empty."""
+    outside = _side(place, 0, pick.outside, bool(pick.affinity), backends, seats)
+    inside = _side(place, INSIDE, pick.inside, bool(pick.affinity), backends, seats)
+    if outside is None or inside is None:
+        return None
+    return Entry(outside, inside, pick.masquerade, pick.affinity)
+
+
+def _side(
+    place: Place, offset: int, count: int, kept: bool, backends: Mapping[bytes, bytes], seats: Mapping[bytes, bytes]
+) -> Side | None:
+    numbers = list(range(offset, offset + count))
+    if kept:
+        drawn = [seats.get(numbered(place.key, each)) for each in numbers]
+        if None in drawn:
+            return None
+        numbers = [read_number(each) for each in drawn if each is not None]
+    values = [backends.get(numbered(place.key, each)) for each in numbers]
+    if None in values:
+        return None
+    slots = tuple(read_endpoint(place.space, each) for each in values if each is not None)
+    return Side(slots, tuple(each - offset for each in numbers) if kept else ()) if slots else NOBODY
+
+
+def _admitted(found: Iterable[Element]) -> Mapping[bytes, tuple[Prefix, ...]]:
+    """Clients by the box of the frontend that lets them in. What is no prefix is left out, and so becomes astray."""
+    sources: dict[bytes, list[Prefix]] = {}
+    for each in found:
+        half = len(each.key) // 2
+        size = 4 if half < 32 else 16
+        lower, upper = each.key[:half], each.key[half:]
+        prefix = _prefix(lower[-size:], upper[-size:])
+        if prefix is not None:
+            sources.setdefault(lower[:-size] + upper[:-size], []).append(prefix)
+    return {key: tuple(sorted(prefixes, key=_order)) for key, prefixes in sources.items()}
+
+
+def _order(prefix: Prefix) -> int:
+    return int(prefix.network_address)
+
+
+def _prefix(first: bytes, last: bytes) -> Prefix | None:
+    """The prefix that an interval is; None where it is none."""
+    bits = 8 * len(first)
+    length = bits - (int.from_bytes(first, "big") ^ int.from_bytes(last, "big")).bit_length()
+    found = ipaddress.ip_network((first, length), strict=False)
+    return found if (found[0].packed, found[-1].packed) == (first, last) else None
+
+
+def _strays(found: Found, entries: Mapping[Place, Entry]) -> tuple[Element, ...]:
+    """What is there and belongs to no entry. Every element of an entry is there."""
+    if sum(len(found.get(name, ())) for name in _OF_ENTRIES) == sum(entry.size for entry in entries.values()):
         return ()
-    ours = {element for key, entry in entries.items() for element in elements(key, entry)}
-    return tuple(each for name in (FRONTENDS, BACKENDS, REJECTED, DROPPED) for each in found.get(name, ()) if each not in ours)
+    ours = {element for place, entry in entries.items() for element in elements(place, entry)}
+    return tuple(each for name in _OF_ENTRIES for each in found.get(name, ()) if each not in ours)

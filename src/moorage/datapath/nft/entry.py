@@ -1,0 +1,187 @@
+"""One frontend as the kernel holds it: its backends in slots, and the elements that this makes in the maps.
+
+A connection draws a slot among those of its side: everybody else's begin at 0, those of the node's own Pods and processes at
+32768. Without affinity the slot's number is the backend's key. With it, a slot leads to a seat: a number that a backend keeps
+for as long as it stays, so that the kernel can remember a client's seat while others come and go.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from moorage.datapath.nft.chains import INSIDE, MOST_SLOTS, Pick
+from moorage.datapath.nft.elements import Element, Place, box, endpoint_value, lower_and_upper, number, numbered
+from moorage.datapath.nft.spaces import (
+    ADMITTED,
+    BACKENDS,
+    DROPPED,
+    FRONTENDS,
+    REJECTED,
+    RESTRICTED,
+    SEATS,
+    Space,
+)  # fmt: skip
+from moorage.model.net import Prefix
+from moorage.table.types import Backend, Choice, Frontend, NoBackend
+from moorage.table.weights import shares
+
+
+class Side(msgspec.Struct, frozen=True, gc=False):
+    """The endpoints of one side in slot order (`Backend.endpoint`; a weight is repetition), and with affinity their seats."""
+
+    slots: tuple[bytes, ...] = ()
+    seats: tuple[int, ...] = ()
+
+
+NOBODY = Side()
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """What the kernel holds for one frontend. `inside` is empty where the node's own traffic is treated as everybody's.
+
+    `ports` are those of a range. `without_backend` matters while `outside` is empty.
+    """
+
+    outside: Side = NOBODY
+    inside: Side = NOBODY
+    masquerade: bool = False
+    affinity: int = 0
+    without_backend: NoBackend = NoBackend.REJECT
+    ports: tuple[int, int] = (0, 0)
+    sources: tuple[Prefix, ...] = ()
+
+    def pick(self, space: Space) -> Pick | None:
+        """The chain that picks among these backends; None without any."""
+        if not self.outside.slots and not self.inside.slots:
+            return None
+        return Pick(space, len(self.outside.slots), len(self.inside.slots), self.masquerade, self.affinity)
+
+    @property
+    def size(self) -> int:
+        """How many elements it makes."""
+        sides = sum(len(side.slots) + len(set(side.seats)) for side in (self.outside, self.inside))
+        found = bool(self.outside.slots or self.inside.slots) + (not self.outside.slots)
+        return sides + found + (1 + len(self.sources) if self.sources else 0)
+
+    @property
+    def endpoints(self) -> frozenset[bytes]:
+        """Where connections may go."""
+        return frozenset(self.outside.slots).union(self.inside.slots)
+
+
+def entry(frontend: Frontend, installed: Entry | None) -> Entry:
+    """What the kernel should hold for a frontend. As many backends as possible keep the slots and seats that they have."""
+    old = installed or Entry()
+    match = frontend.match
+    return Entry(
+        _side(frontend.choice, old.outside, frontend.affinity),
+        _side(frontend.inside, old.inside, frontend.affinity) if frontend.inside else NOBODY,
+        frontend.masquerade,
+        frontend.affinity,
+        frontend.choice.without_backend,
+        (match.port, match.last) if match.last else (0, 0),
+        frontend.sources,
+    )
+
+
+def _side(choice: Choice, old: Side, affinity: int) -> Side:
+    slots = assign(old.slots, _spread(choice.backends))
+    return Side(slots, _seats(slots, old) if affinity else ())
+
+
+def _spread(backends: tuple[Backend, ...]) -> tuple[bytes, ...]:
+    """One item for each share. A choice of more than 32,768 loses those beyond."""
+    if all(each.weight == 1 for each in backends):
+        return tuple([each.endpoint for each in backends[:MOST_SLOTS]])
+    spread = (each.endpoint for each, count in shares(backends).items() for _ in range(count))
+    return tuple(spread)[:MOST_SLOTS]
+
+
+def _seats(slots: Sequence[bytes], old: Side) -> tuple[int, ...]:
+    """Who stays keeps the seat, others get the lowest free ones."""
+    held = dict(zip(old.slots, old.seats, strict=False))
+    seats = {each: held[each] for each in slots if each in held}
+    taken = set(seats.values())
+    free = (seat for seat in range(MOST_SLOTS) if seat not in taken)
+    for each in slots:
+        if each not in seats:
+            seats[each] = next(free)
+    return tuple(seats[each] for each in slots)
+
+
+def assign(installed: Sequence[bytes], wanted: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The wanted backends in slot order: who stays keeps the slot, holes are filled by the new, then by the last ones."""
+    if not installed or installed == wanted:
+        return tuple(wanted)
+    left = Counter(wanted)
+    slots: list[bytes | None] = []
+    for each in installed:
+        stays = left[each] > 0
+        left[each] -= stays
+        slots.append(each if stays else None)
+    fresh = iter(sorted((+left).elements()))
+    slots += [None] * (len(wanted) - len(slots))
+    filled = [each if each is not None else next(fresh, None) for each in slots]
+    tail = [each for each in filled[len(wanted) :] if each is not None]
+    return tuple(each if each is not None else tail.pop() for each in filled[: len(wanted)])
+
+
+def elements(place: Place, entry: Entry | None) -> Iterator[Element]:
+    """All elements of one frontend; none for an absent one."""
+    if entry is None:
+        return
+    yield from frame(place, entry)
+    for offset, side in ((0, entry.outside), (INSIDE, entry.inside)):
+        yield from side_elements(place, offset, side)
+
+
+def frame(place: Place, entry: Entry) -> Iterator[Element]:
+    """All but the backends: how the frontend is found, what happens without backends, and whom it lets in."""
+    space, found = place.space, _found(place, entry)
+    pick = entry.pick(space)
+    if pick is not None:
+        yield Element(space.map(FRONTENDS), found, pick.name.encode())
+    if not entry.outside.slots:
+        yield Element(space.map(REJECTED if entry.without_backend is NoBackend.REJECT else DROPPED), found)
+    if entry.sources:
+        lower, upper = _ends(place, entry)
+        yield Element(RESTRICTED, lower + upper)
+        for first, last in map(lower_and_upper, entry.sources):
+            yield Element(ADMITTED, lower + first + upper + last)
+
+
+def side_elements(place: Place, offset: int, side: Side) -> Iterator[Element]:
+    space, key = place
+    backends, seats = space.map(BACKENDS), space.map(SEATS)
+    if not side.seats:
+        for slot, endpoint in enumerate(side.slots):
+            yield Element(backends, numbered(key, offset + slot), endpoint_value(space, endpoint))
+        return
+    for slot, seat in enumerate(side.seats):
+        yield Element(seats, numbered(key, offset + slot), number(offset + seat))
+    for endpoint, seat in dict(zip(side.slots, side.seats, strict=True)).items():
+        yield Element(backends, numbered(key, offset + seat), endpoint_value(space, endpoint))
+
+
+def _found(place: Place, entry: Entry) -> bytes:
+    """The key in `frontends`, `rejected` and `dropped`."""
+    return box(place, entry.ports) if place.space is Space.RANGE else place.key
+
+
+def _ends(place: Place, entry: Entry) -> tuple[bytes, bytes]:
+    """The same as the two ends of a box, also for a single port."""
+    found = _found(place, entry)
+    half = len(found) // 2
+    return (found[:half], found[half:]) if place.space is Space.RANGE else (found, found)
+
+
+def difference(place: Place, old: Entry | None, new: Entry | None) -> tuple[list[Element], list[Element]]:
+    """(removed, added) elements that lead from one state of a frontend to another; only those that differ."""
+    before, after = list(elements(place, old)), list(elements(place, new))
+    if not before or not after:
+        return before, after
+    keep = set(before) & set(after)
+    return [each for each in before if each not in keep], [each for each in after if each not in keep]

@@ -1,0 +1,178 @@
+"""Changes of elements -> netlink messages.
+
+Elements of one map travel together, as many as fit into one message: the attribute that holds them counts its length in
+16 bits, which is about 1,400 backends in IPv4. Source: `linux/netfilter/nf_tables.h`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, groupby, repeat
+from operator import attrgetter
+
+from moorage.datapath import netlink
+from moorage.datapath.netlink import Message
+from moorage.datapath.nft.chains import GOTO, INSIDE
+from moorage.datapath.nft.changes import ElementChanges
+from moorage.datapath.nft.elements import Element, Place, number
+from moorage.datapath.nft.entry import Entry, frame, side_elements
+from moorage.datapath.nft.messages import (
+    DATA_VALUE,
+    DATA_VERDICT,
+    ELEM_DATA,
+    ELEM_FLAGS,
+    ELEM_KEY,
+    ELEM_KEY_END,
+    INTERVAL_END,
+    LIST_ELEM,
+    LIST_ELEMENTS,
+    LIST_SET,
+    LIST_TABLE,
+    VERDICT_CHAIN,
+    VERDICT_CODE,
+    Table,
+    request,
+)  # fmt: skip
+from moorage.datapath.nft.spaces import BACKENDS, MAPS, Shape, Space
+
+_NEWSETELEM, _DELSETELEM = 12, 14
+
+Packer = Callable[[Element], bytes]
+
+_CHUNK_BYTES = 60_000
+"""How much a message carries in elements: below the 65,535 that a netlink attribute can hold."""
+
+
+def element_messages(table: Table, changes: ElementChanges) -> list[Message]:
+    """Removals, then additions. An addition of what is there (EEXIST) or a removal of what is not (ENOENT) is refused."""
+    added = [*changes.added, *_one_by_one(changes.fresh)]
+    messages = [_delete(table, name, chunk) for name, chunk in _grouped(changes.removed, _pack_key)]
+    messages += [_add(table, name, chunk) for name, chunk in _grouped(added, _pack_element)]
+    for space in Space:
+        messages += _backend_messages(table, space, [each for each in changes.fresh if each[0].space is space])
+    return messages
+
+
+def _delete(table: Table, name: str, packed: Sequence[bytes]) -> Message:
+    return _message(table, _DELSETELEM, 0, name, b"".join(packed), f"delete {len(packed)} of {name}")
+
+
+def _add(table: Table, name: str, packed: Sequence[bytes]) -> Message:
+    return _message(table, _NEWSETELEM, _NEW, name, b"".join(packed), f"add {len(packed)} of {name}")
+
+
+_NEW = netlink.NLM_F_CREATE | netlink.NLM_F_EXCL
+
+
+def _message(table: Table, kind: int, flags: int, name: str, packed: bytes, what: str) -> Message:
+    body = netlink.text(LIST_TABLE, table.name) + netlink.text(LIST_SET, name) + netlink.nested(LIST_ELEMENTS, packed)
+    return Message(request(table, kind, flags, body), f"{what} ({table.family.value})")
+
+
+def _grouped(elements: Iterable[Element], pack: Packer) -> Iterator[tuple[str, list[bytes]]]:
+    """Packed elements by map, in chunks that one message can hold."""
+    for name, group in groupby(sorted(elements, key=attrgetter("map")), key=attrgetter("map")):
+        chunk: list[bytes] = []
+        size = 0
+        for packed in map(pack, group):
+            if size + len(packed) > _CHUNK_BYTES:
+                yield name, chunk
+                chunk, size = [], 0
+            chunk.append(packed)
+            size += len(packed)
+        if chunk:
+            yield name, chunk
+
+
+def _one_by_one(fresh: Iterable[tuple[Place, Entry]]) -> Iterator[Element]:
+    """The elements of new frontends that `_backend_messages` leaves out."""
+    for place, entry in fresh:
+        yield from frame(place, entry)
+        for offset, side in ((0, entry.outside), (INSIDE, entry.inside)):
+            if side.seats:
+                yield from side_elements(place, offset, side)
+
+
+def _backend_messages(table: Table, space: Space, fresh: Sequence[tuple[Place, Entry]]) -> Iterator[Message]:
+    """The backends of new frontends. All rows have the same length, so that they are joined once and cut anywhere."""
+    name = space.map(BACKENDS)
+    rows = bytearray().join(
+        chain.from_iterable(
+            _rows(place, offset, side.slots)
+            for place, entry in fresh
+            for offset, side in ((0, entry.outside), (INSIDE, entry.inside))
+            if side.slots and not side.seats
+        )
+    )
+    if not rows:
+        return
+    length = _row_length(space, table)
+    step = _CHUNK_BYTES // length * length
+    for start in range(0, len(rows), step):
+        packed = bytes(rows[start : start + step])
+        yield _message(table, _NEWSETELEM, _NEW, name, packed, f"add {len(packed) // length} of {name}")
+
+
+def _rows(place: Place, offset: int, slots: Sequence[bytes]) -> Iterator[bytes]:
+    """Pieces that make the elements of these slots."""
+    space, key = place
+    value = len(slots[0]) - 2 if space is Space.RANGE else len(slots[0]) + 2
+    head, middle = _headers(len(key) + 4, value)
+    numbers = [number(slot) + middle for slot in range(offset, offset + len(slots))]
+    if space is Space.RANGE:
+        return chain.from_iterable(zip(repeat(head + key), numbers, (each[:-2] for each in slots)))
+    return chain.from_iterable(zip(repeat(head + key), numbers, slots, repeat(bytes(2))))
+
+
+def _row_length(space: Space, table: Table) -> int:
+    address = table.family.bits // 8
+    key = {Space.ADDRESS: address + 8, Space.NODE_PORT: 8, Space.RANGE: address + 4}[space] + 4
+    value = address if space is Space.RANGE else address + 4
+    return len(b"".join(_headers(key, value))) + key + value
+
+
+def _headers(key: int, value: int) -> tuple[bytes, bytes]:
+    """The attribute headers before a key and before a value of these lengths (multiples of four)."""
+    keyed = netlink.nested(ELEM_KEY, netlink.attribute(DATA_VALUE, bytes(key)))
+    whole = netlink.nested(LIST_ELEM, keyed, netlink.nested(ELEM_DATA, netlink.attribute(DATA_VALUE, bytes(value))))
+    return whole[:12], whole[12 + key : -value]
+
+
+def _pack_element(element: Element) -> bytes:
+    shape = MAPS[element.map].shape
+    if shape is Shape.DATA:
+        data = netlink.nested(ELEM_DATA, netlink.attribute(DATA_VALUE, element.value))
+        return netlink.nested(LIST_ELEM, _key(ELEM_KEY, element.key), data)
+    if shape in (Shape.VERDICT, Shape.BOX_VERDICT):
+        goto = netlink.be32(VERDICT_CODE, GOTO), netlink.attribute(VERDICT_CHAIN, element.value + b"\0")
+        return netlink.nested(LIST_ELEM, *_ends(element), netlink.nested(ELEM_DATA, netlink.nested(DATA_VERDICT, *goto)))
+    return _pack_key(element)
+
+
+def _pack_key(element: Element) -> bytes:
+    if MAPS[element.map].shape is Shape.INTERVAL:
+        return _pack_interval(element.key)
+    return netlink.nested(LIST_ELEM, *_ends(element))
+
+
+def _ends(element: Element) -> tuple[bytes, ...]:
+    """The key, or where it is a box its lower and its upper end."""
+    if MAPS[element.map].shape not in (Shape.BOX, Shape.BOX_VERDICT):
+        return (_key(ELEM_KEY, element.key),)
+    half = len(element.key) // 2
+    return _key(ELEM_KEY, element.key[:half]), _key(ELEM_KEY_END, element.key[half:])
+
+
+def _key(attribute: int, key: bytes) -> bytes:
+    return netlink.nested(attribute, netlink.attribute(DATA_VALUE, key))
+
+
+def _pack_interval(key: bytes) -> bytes:
+    """Two elements: where the interval starts, and the first address behind it (none behind the last of all)."""
+    size = len(key) // 2
+    start = netlink.nested(LIST_ELEM, _key(ELEM_KEY, key[:size]))
+    last = int.from_bytes(key[size:], "big")
+    if last == (1 << 8 * size) - 1:
+        return start
+    behind = _key(ELEM_KEY, (last + 1).to_bytes(size, "big"))
+    return start + netlink.nested(LIST_ELEM, behind, netlink.be32(ELEM_FLAGS, INTERVAL_END))

@@ -1,0 +1,140 @@
+"""The maps of the program, and the three ways in which a packet finds its frontend in them.
+
+    ADDRESS     daddr . l4proto . dport      ClusterIPs, load-balancer and external addresses
+    NODE_PORT   l4proto . dport              NodePorts, at every address of `node_port_addresses`
+    RANGE       daddr . l4proto              a port range; which ports belong to it stands in `range_frontends`
+
+Each space has a set of maps of its own, named alike:
+
+    frontends   KEY                     -> verdict: goto the chain that picks a backend
+    backends    KEY . seat              -> address . port; a port range keeps the port, and holds the address alone
+    seats       KEY . slot              -> seat, where clients are kept with their backend
+    affinity    saddr . KEY             -> seat; the kernel adds, refreshes and forgets these elements itself
+    rejected    KEY                     frontends without a backend that refuse connections
+    dropped     KEY                     those that swallow them
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from moorage.model.net import Family
+
+FRONTENDS, BACKENDS, SEATS, AFFINITY = "frontends", "backends", "seats", "affinity"
+REJECTED, DROPPED = "rejected", "dropped"
+
+CLUSTER_IPS = "cluster_ips"
+"""Set: addresses that may be reached only from inside the cluster."""
+CLUSTER_SOURCES = "cluster_sources"
+"""Intervals: source addresses that count as inside. What the node itself sends is inside without being listed."""
+PODS_HERE = "pods_here"
+"""Intervals: the node's own Pods."""
+NODE_PORT_ADDRESSES = "node_port_addresses"
+"""Intervals: where NodePorts are served, as far as these addresses are the node's own."""
+SERVICE_CIDRS = "service_cidrs"
+"""Intervals: where ClusterIPs come from."""
+PINGS = "pings"
+"""Map: addresses that answer echo requests -> the node's own address that does so for them."""
+UNREACHABLE = "unreachable"
+"""Set: addresses that would answer, if they had a backend."""
+RESTRICTED = "restricted"
+"""Intervals: daddr . l4proto . dport of frontends that let in only some clients."""
+ADMITTED = "admitted"
+"""Intervals: daddr . l4proto . dport . saddr of those clients."""
+TRAFFIC, CONNECTIONS, REFUSALS = "traffic", "connections", "refusals"
+"""Sets of counters that the kernel fills: packets by frontend, endpoint and direction; connections; refused packets."""
+
+WORDS = {Family.IPV4: "ip", Family.IPV6: "ip6"}
+"""How nft spells the families."""
+
+
+class Space(enum.Enum):
+    """The value begins the names of its maps, and with dashes those of its chains."""
+
+    ADDRESS = ""
+    NODE_PORT = "node_port_"
+    RANGE = "range_"
+
+    def map(self, name: str) -> str:
+        return self.value + name
+
+    def chain(self, name: str) -> str:
+        return self.value.replace("_", "-") + name
+
+    def key(self, family: Family) -> str:
+        """The fields of a packet that name its frontend, as nft writes them."""
+        address, port = f"{WORDS[family]} daddr", "th dport"
+        fields = {
+            Space.ADDRESS: (address, "meta l4proto", port),
+            Space.NODE_PORT: ("meta l4proto", port),
+            Space.RANGE: (address, "meta l4proto"),
+        }
+        return " . ".join(fields[self])
+
+
+class Shape(enum.Enum):
+    """How the elements of a map are written in a netlink message."""
+
+    SET = "set"
+    DATA = "data"
+    VERDICT = "verdict"
+    INTERVAL = "interval"
+    """A set of address intervals: the key is the first address and the last one."""
+    BOX = "box"
+    """A set of intervals in several fields at once: the key is the lower end of every field, then the upper ends."""
+    BOX_VERDICT = "box verdict"
+
+
+class Field(enum.Enum):
+    """One field of a key or a value. All but addresses take four bytes."""
+
+    ADDRESS = "address"
+    PROTOCOL = "protocol"
+    PORT = "port"
+    NUMBER = "number"
+    """A slot or a seat, in host byte order."""
+    CHAIN = "chain"
+
+
+class Map(NamedTuple):
+    """What a map or set holds. `value` is empty in sets."""
+
+    shape: Shape
+    key: tuple[Field, ...]
+    value: tuple[Field, ...] = ()
+
+
+_KEYS = {
+    Space.ADDRESS: (Field.ADDRESS, Field.PROTOCOL, Field.PORT),
+    Space.NODE_PORT: (Field.PROTOCOL, Field.PORT),
+    Space.RANGE: (Field.ADDRESS, Field.PROTOCOL),
+}
+
+
+def _maps_of(space: Space) -> dict[str, Map]:
+    """A range is found by its ports, which its other maps do not hold."""
+    key, ranged = _KEYS[space], space is Space.RANGE
+    found = (*key, Field.PORT) if ranged else key
+    endpoint = (Field.ADDRESS,) if ranged else (Field.ADDRESS, Field.PORT)
+    return {
+        space.map(FRONTENDS): Map(Shape.BOX_VERDICT if ranged else Shape.VERDICT, found, (Field.CHAIN,)),
+        space.map(BACKENDS): Map(Shape.DATA, (*key, Field.NUMBER), endpoint),
+        space.map(SEATS): Map(Shape.DATA, (*key, Field.NUMBER), (Field.NUMBER,)),
+        space.map(REJECTED): Map(Shape.BOX if ranged else Shape.SET, found),
+        space.map(DROPPED): Map(Shape.BOX if ranged else Shape.SET, found),
+    }
+
+
+MAPS: dict[str, Map] = {
+    **_maps_of(Space.ADDRESS),
+    **_maps_of(Space.NODE_PORT),
+    **_maps_of(Space.RANGE),
+    CLUSTER_IPS: Map(Shape.SET, (Field.ADDRESS,)),
+    UNREACHABLE: Map(Shape.SET, (Field.ADDRESS,)),
+    PINGS: Map(Shape.DATA, (Field.ADDRESS,), (Field.ADDRESS,)),
+    **dict.fromkeys((CLUSTER_SOURCES, PODS_HERE, NODE_PORT_ADDRESSES, SERVICE_CIDRS), Map(Shape.INTERVAL, (Field.ADDRESS,))),
+    RESTRICTED: Map(Shape.BOX, (Field.ADDRESS, Field.PROTOCOL, Field.PORT)),
+    ADMITTED: Map(Shape.BOX, (Field.ADDRESS, Field.PROTOCOL, Field.PORT, Field.ADDRESS)),
+}
+"""Every map and set that the agent writes. What the kernel fills itself is not among them."""
