@@ -8,7 +8,8 @@ import pytest
 import uvloop
 
 from moorage.model.errors import HostError
-from moorage.observe.health_io import MAX_CONNECTIONS, MAX_HEAD, Health, HealthServer
+from moorage.observe.health_io import Health, HealthServer
+from moorage.observe.http_io import MAX_CONNECTIONS, MAX_HEAD
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: node-1\r\n\r\n"
 
