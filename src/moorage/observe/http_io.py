@@ -87,7 +87,9 @@ class PortServer:
         try:
             if not self._closed and len(self._clients) <= self._limit and self._crowd.present <= self._crowd.limit:
                 with suppress(ConnectionError, TimeoutError):
-                    writer.write(await self._answer(reader))
+                    answer = await self._answer(reader)
+                    if not writer.is_closing():
+                        writer.write(answer)
                     async with asyncio.timeout(self._head_seconds):
                         await writer.drain()
         finally:
