@@ -11,11 +11,10 @@ from moorage.balance.health import (
     Standing,
     after,
     answer_of,
-    draining,
     healthy,
 )
 from moorage.model.reason import Reason
-from tests.table.objects import ip, node
+from tests.table.objects import ip
 
 SETTINGS = HealthSettings(interval=1.0, fall=2, rise=2)
 OK, BAD = Answer(True, "HTTP 200"), Answer(False, "HTTP 503")
@@ -84,9 +83,3 @@ def test_only_healthy_nodes_are_used() -> None:
 )
 def test_what_counts_as_an_answer(line: bytes, expected: Answer) -> None:
     assert answer_of(line) == expected
-
-
-def test_draining_nodes() -> None:
-    assert not draining(node("stays", taints=[{"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}]))
-    assert draining(node("scaled-down", taints=[{"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}]))
-    assert draining(node("deleted", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}))

@@ -78,7 +78,7 @@ def test_a_node_comes_into_use_and_goes_and_comes_back() -> None:
             assert prober.healthy == frozenset()
             status[0] = "HTTP/1.1 200 OK"
             assert [each.reason for each in await changes(prober)] == [Reason.NODE_HEALTHY]
-        assert requests[0].startswith(b"GET /healthz HTTP/1.1\r\nHost: 127.0.1.1:")
+        assert requests[0].startswith(b"GET /livez HTTP/1.1\r\nHost: 127.0.1.1:")
 
     asyncio.run(story())
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from moorage.observe.health import Health, Request, parse_head, respond
+from moorage.observe.health import Health, respond
+from moorage.observe.http import Request
 
 GET = Request("GET", "/healthz")
 FRESH = "1970-01-01T00:01:00.000000Z"
@@ -40,35 +41,3 @@ def test_head_gets_no_body() -> None:
 @pytest.mark.parametrize(("method", "path", "code"), [("GET", "/", 404), ("GET", "/healthz/", 404), ("POST", "/healthz", 405)])
 def test_other_questions_are_refused(method: str, path: str, code: int) -> None:
     assert respond(Request(method, path), Health(True), 60.0).startswith(f"HTTP/1.1 {code} ".encode())
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"GET /healthz HTTP/1.1\r\nHost: a",
-        b"GET /healthz?verbose HTTP/1.1\r\nhost:a\r\nX: \xe4\r\nY:",
-        b"GET /healthz HTTP/1.0",
-    ],
-)
-def test_a_good_head(head: bytes) -> None:
-    assert parse_head(head) == GET
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"",
-        b"\x16\x03\x01",
-        b"GET /healthz",
-        b"GET  /healthz HTTP/1.1\r\nHost: a",
-        b"GET /healthz HTTP/2.0\r\nHost: a",
-        b"GET /healthz HTTP/1.1",
-        b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b",
-        b"GET /healthz HTTP/1.1\r\nHost : a",
-        b"GET /healthz HTTP/1.1\r\nHost: a\r\n folded",
-        b"GET /healthz HTTP/1.1\r\nHost: a\x00",
-        b"GET /healthz HTTP/1.1\nHost: a",
-    ],
-)
-def test_a_bad_head(head: bytes) -> None:
-    assert parse_head(head) is None

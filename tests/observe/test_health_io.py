@@ -8,19 +8,11 @@ import pytest
 import uvloop
 
 from moorage.model.errors import HostError
-from moorage.observe.health_io import MAX_CONNECTIONS, MAX_HEAD, Health, HealthServer
+from moorage.observe.health_io import Health, HealthServer
+from moorage.observe.http_io import MAX_CONNECTIONS, MAX_HEAD
+from tests.observe.sockets import asked
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: node-1\r\n\r\n"
-
-
-async def asked(port: int, request: bytes, address: str = "127.0.0.1") -> bytes:
-    """All that the server answers until it closes."""
-    reader, writer = await asyncio.open_connection(address, port)
-    writer.write(request)
-    try:
-        return await reader.read()
-    finally:
-        writer.close()
 
 
 def served(

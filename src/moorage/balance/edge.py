@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from moorage.balance.health import draining
-from moorage.model.cluster import Node
+from moorage.model.cluster import Node, eligible
 from moorage.model.meta import Key
 from moorage.model.net import Address, Family
 from moorage.model.reason import Reason
@@ -43,7 +42,7 @@ EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
 class _Target(msgspec.Struct, frozen=True):
-    """A healthy node at its first InternalIP of one family."""
+    """A healthy node at its first InternalIP of one family. A draining one keeps its connections and gets no new ones."""
 
     address: Address
     name: str
@@ -98,7 +97,7 @@ def _targets(snapshot: Snapshot, healthy: frozenset[str], family: Family) -> tup
         if key.name in healthy and EXCLUDE_LABEL not in node.metadata.labels:
             first = next((each for each in internal_addresses(node) if Family.of(each) is family), None)
             if first is not None:
-                found.setdefault(first, _Target(first, key.name, draining(node)))
+                found.setdefault(first, _Target(first, key.name, not eligible(node)))
     return tuple(sorted(found.values(), key=lambda each: int(each.address)))
 
 

@@ -11,23 +11,23 @@ from collections.abc import Iterable
 
 import msgspec
 
-from moorage.model.cluster import Node
 from moorage.model.net import Address
 from moorage.model.reason import Reason
 
-TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler"
-"""Set by the cluster autoscaler on a node it is about to take away."""
-
 
 class HealthSettings(msgspec.Struct, frozen=True):
-    """How nodes are probed: GET `path` at `port`. Times are seconds. A dead node is out after `fall` timeouts and intervals."""
+    """How nodes are probed: GET `path` at `port`. Times are seconds. A dead node is out after `fall` timeouts and intervals.
+
+    `/livez` says whether the agent works. `/healthz` would also refuse for a node about to go away, which the Node object
+    tells, and which still serves `externalTrafficPolicy: Local` (KEP-3836).
+    """
 
     interval: float = 0.25
     timeout: float = 0.5
     fall: int = 2
     rise: int = 2
     port: int = 10256
-    path: str = "/healthz"
+    path: str = "/livez"
 
 
 class Standing(enum.Enum):
@@ -88,11 +88,6 @@ def answer_of(status_line: bytes) -> Answer:
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         return Answer(False, "the answer is not HTTP" if status_line else "the connection was closed without an answer")
     return Answer(words[1][:1] == b"2" and len(words[1]) == 3, f"HTTP {words[1].decode('ascii')}")
-
-
-def draining(node: Node) -> bool:
-    """Whether the node is about to go away: it keeps its connections and gets no new ones (KEP-3836)."""
-    return node.metadata.deletion_timestamp is not None or any(each.key == TO_BE_DELETED_TAINT for each in node.spec.taints)
 
 
 def _needed(standing: Standing, ok: bool, settings: HealthSettings) -> int:

@@ -14,6 +14,9 @@ NODE_LEASE_NAMESPACE = "kube-node-lease"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 """The label of a Node that says in which zone it is."""
 
+TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler"
+"""Set by the cluster autoscaler on a node it is about to take away."""
+
 
 class NamespaceSpec(ApiType, frozen=True):
     finalizers: tuple[str, ...] = ()
@@ -91,6 +94,16 @@ class Node(Object, frozen=True):
     @property
     def internal_ips(self) -> tuple[str, ...]:
         return tuple(each.address for each in self.status.addresses if each.type == "InternalIP")
+
+
+def eligible(node: Node | None) -> bool:
+    """Whether load balancers may send the node new connections (KEP-3836): it is known, and not about to go away.
+
+    Source: `NodeEligible` in kube-proxy `pkg/proxy/healthcheck/proxy_health.go`.
+    """
+    if node is None or node.metadata.deletion_timestamp is not None:
+        return False
+    return all(each.key != TO_BE_DELETED_TAINT for each in node.spec.taints)
 
 
 class LeaseSpec(ApiType, frozen=True):

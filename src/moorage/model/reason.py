@@ -95,6 +95,10 @@ class Reason(enum.Enum):
     OTHER_CLASS = "OtherClass"
     """`loadBalancerClass` names another implementation."""
 
+    # Health checks of Services (observe).
+    FAILED_TO_START_SERVICE_HEALTHCHECK = "FailedToStartServiceHealthcheck"
+    """A node cannot answer at the Service's `healthCheckNodePort`; the message says why, and it is tried again."""
+
     # Endpoints (control).
     ENDPOINTS_UPDATED = "EndpointsUpdated"
     """Slices were made to match the ready Pods."""

@@ -23,7 +23,7 @@ from moorage.model.pods import Pod
 from moorage.run.roles_io import DEATHS, Role, RoleRunner, log_tail
 
 HEALTH = HealthSettings()
-HEALTH_REQUEST = b"GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n"
+HEALTH_REQUEST = b"GET /livez HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n"
 POLL = 0.03
 
 log = structlog.get_logger()
@@ -79,7 +79,7 @@ class LabNode:
             await asyncio.sleep(POLL)
 
     async def _answers(self) -> bool:
-        """Whether /healthz of the agent says 200, asked from the node itself."""
+        """Whether /livez of the agent says 200, asked from the node itself."""
         asking = socket_in(self._machine.namespace)
         try:
             await asyncio.get_running_loop().sock_connect(asking, ("127.0.0.1", HEALTH.port))

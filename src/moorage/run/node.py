@@ -21,12 +21,13 @@ from moorage.client.mirror_io import Mirror, Want
 from moorage.client.perform_io import perform
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.dns.serve_io import serve_dns
-from moorage.model.cluster import Namespace, Node
+from moorage.model.cluster import Namespace, Node, eligible
+from moorage.model.meta import Key
 from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
-from moorage.observe.health_io import HealthServer
+from moorage.observe.health_io import Health, HealthServer
 from moorage.run.forward_io import Forwarder
 from moorage.run.local_dns import dns_verbs
 from moorage.table.compile import Compiler
@@ -59,7 +60,8 @@ async def run_node(settings: NodeSettings) -> None:
     async with HttpClient(load(settings.kubeconfig), user_agent="moorage-node") as client, asyncio.TaskGroup() as tasks:
         mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node), Want(Namespace)])
         tasks.create_task(mirror.run(), name="mirror")
-        tasks.create_task(HealthServer(settings.health_port, forwarder.health).serve(), name="health")
+        health = HealthServer(settings.health_port, lambda: node_health(settings.name, forwarder.health(), mirror.snapshot))
+        tasks.create_task(health.serve(), name="health")
         moved = asyncio.Event()
         if settings.dns_port:
             tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
@@ -81,6 +83,11 @@ async def _forward(settings: NodeSettings, mirror: Mirror, forwarder: Forwarder,
             facts = node_facts(settings.name, snapshot, settings.network)
         forwarder.apply(compiler.update(snapshot, changes, facts))
         moved.set()
+
+
+def node_health(name: str, health: Health, snapshot: Snapshot) -> Health:
+    """The agent's health, with what its Node object says of new connections (KEP-3836)."""
+    return msgspec.structs.replace(health, node_eligible=eligible(snapshot.get(Node, Key("", name))))
 
 
 def _synced(mirror: Mirror) -> Snapshot | None:
