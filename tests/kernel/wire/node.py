@@ -136,6 +136,10 @@ class WireNode:
         assert self._netlink.execute([_FORGET]) == []
         self.collect()
 
+    def readable(self, timeout: float) -> bool:
+        """Whether a frame is there that has not been collected, or comes within `timeout` seconds."""
+        return bool(self._poll.poll(timeout * 1000))
+
     def _fence(self, frames: list[bytes]) -> None:
         """Sends one and reads all frames before it."""
         self._fences += 1
@@ -157,7 +161,7 @@ class WireNode:
     def _wait(self, deadline: float) -> None:
         self._check_losses()
         left = deadline - time.monotonic()
-        if left <= 0 or not self._poll.poll(left * 1000):
+        if left <= 0 or not self.readable(left):
             raise WireError(f"a fence has not come back within {_WAIT} s")
 
     def _check_losses(self) -> None:
