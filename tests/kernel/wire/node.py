@@ -73,8 +73,8 @@ class Captured(msgspec.Struct, frozen=True, gc=False):
 class WireNode:
     """Makes the namespaces when it is made, and removes them on exit. Only the thread that made it may send and collect.
 
-    `room` is the size of the capture's buffer in bytes; a frame takes about 1,000. The kernel tracks 262,144 connections at
-    most and drops what would be one more: `reset` makes room for them.
+    `room` is the size of the capture's buffer in bytes; a frame takes about 1,000. The kernel tracks `nf_conntrack_max`
+    connections (262,144) and then gives up old ones for new ones: `reset` before that.
     """
 
     def __init__(self, room: int = 64 << 20) -> None:
@@ -132,7 +132,9 @@ class WireNode:
         return [each for each in found if each.packet.kind is not Kind.CHATTER]
 
     def reset(self) -> None:
-        """Forgets all tracked connections, and all that has not been collected."""
+        """Forgets all tracked connections, and all that has not been collected. It takes 20 ms where there is any connection:
+        the kernel walks the table of all namespaces.
+        """
         assert self._netlink.execute([_FORGET]) == []
         self.collect()
 
