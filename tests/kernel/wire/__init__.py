@@ -1,0 +1,1 @@
+"""Packets through the kernel of one node, and everything that comes out of it: `node.WireNode`."""
