@@ -5,7 +5,8 @@ import pytest
 from moorage.model.meta import Key
 from moorage.model.reason import Reason
 from moorage.observe.http import Request, refuse
-from moorage.observe.service_health import LocalCheck, NotServed, owners, respond
+from moorage.observe.service_health import NotServed, owners, respond
+from moorage.table.types import LocalCheck
 
 WEB, API, DB = Key("default", "web"), Key("default", "api"), Key("prod", "db")
 GET = Request("GET", "/")

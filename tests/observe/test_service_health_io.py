@@ -13,8 +13,9 @@ from moorage.model.meta import Key
 from moorage.model.reason import Reason
 from moorage.observe.health import Health
 from moorage.observe.http_io import MAX_HEAD
-from moorage.observe.service_health import LocalCheck, NotServed
+from moorage.observe.service_health import NotServed
 from moorage.observe.service_health_io import RETRY, ServiceHealthServers
+from moorage.table.types import LocalCheck
 from tests.observe.sockets import asked, free_ports
 
 WEB, API = Key("default", "web"), Key("default", "api")

@@ -182,11 +182,11 @@ def test_a_list_is_in_order_and_of_one_revision() -> None:
     assert world.registry.list(IP_ADDRESS_POOLS, "default", Selector(), Selector())[0] == ()
 
 
-def test_what_is_accepted_but_not_done_is_warned_of() -> None:
+def test_what_is_accepted_but_should_be_otherwise_is_warned_of() -> None:
     """Upstream: WarningsOnCreate and WarningsOnUpdate. A status update says nothing about the spec."""
     world = World()
-    spec = {"type": "LoadBalancer", "ports": [{"port": 80}], "loadBalancerSourceRanges": ["192.0.2.0/24"]}
+    spec = {"type": "LoadBalancer", "ports": [{"port": 80}], "loadBalancerIP": "2001:DB8::1"}
     (warning,) = world.create(SERVICES, {"metadata": {"name": "web"}, "spec": spec}).warnings
-    assert warning == "spec.loadBalancerSourceRanges: not enforced; clients of every source are admitted"
+    assert warning.startswith('spec.loadBalancerIP: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format')
     assert world.patch(SERVICES, "web", lambda tree: tree).warnings == (warning,)
     assert world.patch(SERVICES, "web", lambda tree: tree, subresource="status").warnings == ()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -161,7 +163,7 @@ def test_one_port_number_in_two_protocols() -> None:
     [(None, 10800), ({}, 10800), ({"clientIP": {}}, 10800), ({"clientIP": {"timeoutSeconds": 60}}, 60)],
 )
 def test_affinity_holds_for_every_port(config: dict[str, object] | None, seconds: int) -> None:
-    more = {} if config is None else {"sessionAffinityConfig": config}
+    more: dict[str, Any] = {} if config is None else {"sessionAffinityConfig": config}
     of = service(type="NodePort", sessionAffinity="ClientIP", ports=NODE_PORT, **more)
     assert affinity_seconds(of) == seconds
     assert {each.affinity for each in compiled(of).frontends} == {seconds}
@@ -216,7 +218,7 @@ def test_weights_of_slices_and_nodes_multiply() -> None:
 def test_what_a_load_balancer_may_ask(
     more: dict[str, object], endpoints: list[dict[str, object]], expected: LocalCheck | None
 ) -> None:
-    asked = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 32000, **more}
+    asked: dict[str, Any] = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 32000, **more}
     of = service(ports=[{"name": "a", "port": 80}, {"name": "b", "port": 81}], **asked)
     slices = [slice_(*endpoints, name=name, port_name=name, port=port) for name, port in (("a", 8080), ("b", 8081))]
     assert compiled(of, *slices).check == expected

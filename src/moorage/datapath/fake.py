@@ -9,7 +9,7 @@ from moorage.datapath.nft.elements import Element
 from moorage.datapath.nft.ledger import Ledger
 from moorage.datapath.nft.spaces import MAPS
 from moorage.datapath.nft.stock import nothing
-from moorage.datapath.types import Applied
+from moorage.datapath.types import Applied, Repair
 from moorage.model.errors import HostError
 from moorage.model.net import Family
 from moorage.table.types import ForwardingTable
@@ -46,6 +46,13 @@ class FakeDatapath:
     def settle(self) -> int:
         """Nothing tracks flows here."""
         return 0
+
+    def fileno(self) -> None:
+        """Nobody else can change it."""
+        return
+
+    def inspect(self) -> Repair | None:
+        return None
 
     def remove(self) -> None:
         self.table = None

@@ -62,6 +62,12 @@ class Netlink:
     def close(self) -> None:
         self._socket.close()
 
+    @property
+    def port(self) -> int:
+        """The port id by which the kernel names this socket to others (`nlmsg_pid`)."""
+        port: int = self._socket.getsockname()[0]
+        return port
+
     def transact(self, messages: Sequence[Message]) -> None:
         """Commits nf_tables messages as one batch, or none of them. Raises KernelRefusal for the first one refused."""
         if not messages:

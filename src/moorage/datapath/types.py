@@ -16,6 +16,14 @@ class Applied(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Repair(msgspec.Struct, frozen=True):
+    """Somebody else has changed what was installed, and it is as it should be again. `found` says who and what, in words."""
+
+    found: tuple[str, ...]
+    operations: int
+    seconds: float
+
+
 class Datapath(Protocol):
     """Makes a kernel agree with a table. Applying the same table twice changes nothing the second time.
 
@@ -35,6 +43,14 @@ class Datapath(Protocol):
         To be called soon after `apply` (tens of milliseconds); one call serves many. It costs a walk through the kernel's
         connection tracking, 6 ms and more, which is why no change waits for it; with nothing to forget it costs nothing.
         """
+        ...
+
+    def fileno(self) -> int | None:
+        """Readable when others may have changed what is installed: then `inspect`. None where nobody can."""
+        ...
+
+    def inspect(self) -> Repair | None:
+        """Looks whether others have changed what is installed, and puts it right; None where all is well."""
         ...
 
     def remove(self) -> None:

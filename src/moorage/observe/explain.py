@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from moorage.model.cluster import Event, Node
 from moorage.model.meta import Key, is_true
@@ -21,7 +22,7 @@ from moorage.model.snapshot import Snapshot
 from moorage.table.compile import compile_table
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.left_out import left_out
-from moorage.table.types import NodeFacts
+from moorage.table.types import AddressKind, Frontend, FrontendAddress, NodeFacts
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -179,10 +180,18 @@ def _nodes(snapshot: Snapshot, service: Service, cluster_cidrs: tuple[Prefix, ..
             yield Finding(None if note.reason in _REMARKS else False, hop, note.message, note.reason)
         frontends = table.services.get(service.key, ())
         for each in frontends:
-            text = f"{each.match} goes to {len(each.backends)} backends" if each.backends else f"{each.match} has no backend"
+            where = _where(each, facts)
+            text = f"{where} goes to {len(each.backends)} backends" if each.backends else f"{where} has no backend"
             yield Finding(bool(each.backends), hop, text, each.choice.narrowed or each.reason)
         if frontends:
             yield from _left_out(snapshot, service, facts)
+
+
+def _where(frontend: Frontend, facts: NodeFacts) -> FrontendAddress:
+    """What a client would type: a NodePort is shown at the node's first address of its family."""
+    match = frontend.match
+    first = next((each for each in facts.addresses if each.version == match.address.version), match.address)
+    return replace(match, address=first) if frontend.kind is AddressKind.NODE_PORT else match
 
 
 def _left_out(snapshot: Snapshot, service: Service, facts: NodeFacts) -> Iterator[Finding]:

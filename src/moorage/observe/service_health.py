@@ -12,15 +12,9 @@ import msgspec
 from moorage.model.meta import Key
 from moorage.model.reason import Reason
 from moorage.observe.http import Request, answer_json
+from moorage.table.types import LocalCheck
 
 PORTS = range(1, 65536)
-
-
-class LocalCheck(msgspec.Struct, frozen=True):
-    """`port` is `spec.healthCheckNodePort`; `endpoints` is how many ready endpoints of the Service are on this node."""
-
-    port: int
-    endpoints: int
 
 
 class NotServed(msgspec.Struct, frozen=True):

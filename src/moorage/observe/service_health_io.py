@@ -14,7 +14,8 @@ from moorage.model.meta import Key
 from moorage.observe.health import Health
 from moorage.observe.http import Request
 from moorage.observe.http_io import HEAD_SECONDS, Crowd, PortServer, open_port
-from moorage.observe.service_health import LocalCheck, NotServed, owners, respond
+from moorage.observe.service_health import NotServed, owners, respond
+from moorage.table.types import LocalCheck
 
 RETRY = 5.0
 """Seconds until a port that the machine refused is tried again."""

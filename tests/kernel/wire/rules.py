@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from ipaddress import ip_address
 
-from moorage.datapath.nft.ruleset import WORDS
+from moorage.datapath.nft.spaces import WORDS
 from moorage.model.net import Address, Family
 from tests.kernel.topology import Namespace
 

@@ -28,6 +28,9 @@ MOST_SLOTS = 32768
 control knows packets by (tc(8), `handle 1:`).
 """
 
+OPENED = "localhost-opened"
+"""A chain without rules, which says that we have set the kernel parameter `route_localnet` (`localhost_io`)."""
+
 DELIVER, SEAT = "deliver", "seat"
 """Chains of the constant program: look the seat's backend up; look the slot's seat up, then deliver."""
 

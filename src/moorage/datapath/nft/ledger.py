@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from moorage.datapath.conntrack import Moved
-from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.chains import Pick
+from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import Element, Place, intervals, place, protocol_number
 from moorage.datapath.nft.entry import Entry, difference, entry
 from moorage.datapath.nft.spaces import (

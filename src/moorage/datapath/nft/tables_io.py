@@ -1,0 +1,144 @@
+"""The tables of one name in the kernel, one in each family: their program, and their elements."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+from collections.abc import Mapping
+
+from moorage.datapath.netlink_io import KernelRefusal, Netlink
+from moorage.datapath.nft import messages, ruleset
+from moorage.datapath.nft.elements import Element
+from moorage.datapath.nft.ledger import Installed, Plan
+from moorage.datapath.nft.listing import read_elements
+from moorage.datapath.nft.messages import Table
+from moorage.datapath.nft.packing import element_messages
+from moorage.datapath.nft.program import Program, difference, in_order, list_rules, read_program
+from moorage.datapath.nft.rules import chain_messages
+from moorage.datapath.nft.spaces import MAPS
+from moorage.datapath.nft.stock import take_stock
+from moorage.model.errors import HostError
+from moorage.model.net import Family
+
+_NFT_SECONDS = 30
+
+
+class NftTables:
+    """All calls come from one network namespace and one thread at a time. Raises HostError where the kernel refuses."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tables = tuple(Table(family, name) for family in Family)
+        self._kernel: Netlink | None = None
+
+    @property
+    def kernel(self) -> Netlink:
+        if self._kernel is None:
+            self._kernel = Netlink.open()
+        return self._kernel
+
+    def close(self) -> None:
+        if self._kernel is not None:
+            self._kernel.close()
+            self._kernel = None
+
+    def missing(self) -> list[Table]:
+        return [table for table in self.tables if self._layout(table) is None]
+
+    def install(self, tables: list[Table] | None = None) -> None:
+        """Puts the constant program in place of what these tables hold, by default all, in one transaction."""
+        _load("".join(ruleset.render(each.name, each.family) for each in (self.tables if tables is None else tables)))
+
+    def uninstall(self) -> None:
+        """Absent is not an error."""
+        for table in self.tables:
+            try:
+                self.kernel.transact([messages.delete_table(table)])
+            except KernelRefusal as refusal:
+                if refusal.errno != errno.ENOENT:
+                    raise
+
+    def problems(self) -> list[str]:
+        """What is wrong with the program, in words; nothing where it is the one of today, and whole."""
+        found = []
+        for table in self.tables:
+            layout = self._layout(table)
+            if layout is None:
+                found.append(f"{table.family.value}: table {table.name} is missing")
+            elif ruleset.layout(table.family).encode() not in layout:
+                found.append(f"{table.family.value}: table {table.name} is of another version")
+        return found or self._altered()
+
+    def read(self) -> Mapping[Family, Installed]:
+        """Everything that is installed. Reads all of it: 1.3 s for 250,000 elements."""
+        found = {}
+        for table in self.tables:
+            chains = messages.read_chains(table, self.kernel.dump(messages.list_chains(table.family)))
+            found[table.family] = take_stock(self._elements(table), chains)
+        return found
+
+    def elements(self) -> Mapping[Family, Mapping[str, list[Element]]]:
+        return {table.family: self._elements(table) for table in self.tables}
+
+    def carry_out(self, plan: Plan) -> int:
+        """Gives the number of transactions. Chains go first, by themselves: a packet between two generations must not find an
+        element whose chain is still empty.
+        """
+        plans = [(table, plan.families[table.family]) for table in self.tables]
+        chains = [each for table, wanted in plans for name in wanted.chains for each in chain_messages(table, name)]
+        elements = [each for table, wanted in plans for each in element_messages(table, wanted.elements)]
+        for batch in (chains, elements):
+            self.kernel.transact(batch)
+        return bool(chains) + bool(elements)
+
+    def _elements(self, table: Table) -> dict[str, list[Element]]:
+        dump = self.kernel.dump
+        try:
+            return {name: read_elements(name, dump(messages.list_elements(table, name))) for name in MAPS}
+        except ValueError as error:
+            raise HostError(f"the kernel's listing of table {table.name} makes no sense: {error}") from error
+
+    def _layout(self, table: Table) -> bytes | None:
+        return messages.read_layout(table, self.kernel.dump(messages.list_tables(table.family)))
+
+    def _altered(self) -> list[str]:
+        """What is wrong with the chains and rules of tables that are there, in words.
+
+        The same program is loaded once more under another name, and the kernel's two listings are compared. Its maps are
+        empty, so that it does nothing to any packet meanwhile.
+        """
+        found = [self._program(table) for table in self.tables]
+        twin = NftTables(f"{self.name}-reference")
+        try:
+            twin.install()
+            batch = [
+                each
+                for table, program in zip(twin.tables, found, strict=True)
+                for name in in_order(program)
+                for each in chain_messages(table, name)
+            ]
+            twin.kernel.transact(batch)
+            expected = [twin._program(table) for table in twin.tables]
+        finally:
+            twin.uninstall()
+            twin.close()
+        return [
+            f"{table.family.value}: {text}"
+            for table, ours, right in zip(self.tables, found, expected, strict=True)
+            for text in difference(right, ours)
+        ]
+
+    def _program(self, table: Table) -> Program:
+        dump = self.kernel.dump
+        return read_program(table, dump(messages.list_chains(table.family)), dump(list_rules(table.family)))
+
+
+def _load(text: str) -> None:
+    try:
+        subprocess.run(["nft", "-f", "-"], input=text, text=True, capture_output=True, check=True, timeout=_NFT_SECONDS)
+    except FileNotFoundError as error:
+        raise HostError("the program nft is not installed (package nftables)") from error
+    except subprocess.TimeoutExpired as error:
+        raise HostError(f"nft did not load the ruleset within {_NFT_SECONDS} s") from error
+    except subprocess.CalledProcessError as error:
+        raise HostError(f"nft refused the ruleset: {error.stderr.strip()}") from error
