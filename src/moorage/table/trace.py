@@ -215,9 +215,11 @@ def _in(address: Address, prefixes: tuple[Prefix, ...]) -> bool:
 
 
 def _source(facts: NodeFacts, frontend: Frontend, backend: Backend, packet: Packet) -> Source:
-    """A connection that ends on the node itself never leaves it, so that its source stays as it is."""
+    """A connection that ends on the node itself never leaves it: its source stays as it is, unless the node also began it and
+    the frontend asks for masquerading.
+    """
     if backend.address in facts.addresses:
-        return Source.KEPT
+        return Source.NODE if packet.local and frontend.masquerade else Source.KEPT
     if frontend.masquerade or packet.local:
         return Source.NODE
     return Source.NODE if backend.address == packet.source else Source.KEPT
