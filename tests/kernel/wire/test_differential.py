@@ -38,8 +38,10 @@ PACKETS = 200
 SPREAD = 4
 """Packets with several backends that are sent often."""
 MOST_REPEATS = 2000
-SURE = 24
-"""A backend with share p is missed by SURE / p packets once in e^24 = 26 billion times."""
+SURE = 60
+"""Packets that the backend with the smallest share gets on average: it is missed once in e^60 times."""
+DEVIATIONS = 7
+"""Standard deviations that a share may be off: exceeded once in 400 billion times."""
 _KINDS = {kind.kind: kind for kind in KINDS}
 
 
@@ -101,9 +103,13 @@ def coverage(bench: Bench, packet: Packet, verdict: Verdict) -> str:
     complaints = bench.judge.complaints()
     if complaints:
         return complaints[0]
-    met = {bench.judge.last[number] for number in numbers}
-    wanted = {(each.address, each.port or packet.destination_port) for each in verdict.backends}
-    return "" if met == wanted else f"of {wanted}, {count} packets met only {met}"
+    met = Counter(bench.judge.last[number] for number in numbers)
+    for each in verdict.deliveries:
+        found = met[each.backend.address, each.backend.port or packet.destination_port]
+        allowed = DEVIATIONS * math.sqrt(count * each.share * (1 - each.share))
+        if abs(found - count * each.share) > allowed:
+            return f"{each.backend} got {found} of {count} packets, and its share is {each.share:.0%}"
+    return ""
 
 
 @settings(
