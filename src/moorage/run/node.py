@@ -10,6 +10,7 @@ It runs in the network namespace whose traffic it directs, and knows the cluster
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import time
 
@@ -25,17 +26,25 @@ from moorage.model.cluster import Namespace, Node
 from moorage.model.net import Prefix
 from moorage.model.ports import Client
 from moorage.model.service import Service
+from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.observe.health_io import HealthServer
 from moorage.run.forward_io import Forwarder
-from moorage.run.local_dns import dns_verbs
+from moorage.run.local_dns import dns_slice_key, dns_verbs
 from moorage.table.compile import Compiler
 from moorage.table.facts import node_facts
+from moorage.table.lean import lean
 from moorage.table.types import NodeFacts
 
 OFFER_RETRY = 1.0
 """Seconds until a failed write of the DNS slice is tried again."""
+
+YOUNG_OBJECTS = 50_000
+"""Container objects made between two looks of the cyclic garbage collector (CPython: 700). A first list of 250,000 endpoints
+makes as many tuples, none in a cycle, and at the default the looks for one cost 60 ms. What is there at the start is not looked
+at again.
+"""
 
 
 class NodeSettings(msgspec.Struct, frozen=True):
@@ -52,13 +61,29 @@ class NodeSettings(msgspec.Struct, frozen=True):
         return tuple(ipaddress.ip_network(each) for each in self.cluster_cidrs)
 
 
+def wants(node_name: str) -> tuple[Want, ...]:
+    """What the agent follows, held lean, but for the one slice that it writes and so compares in full. A server before
+    Kubernetes 1.33 has no ServiceCIDRs.
+    """
+    own = dns_slice_key(node_name)
+    return (
+        Want(Service, keep=lean),
+        Want(EndpointSlice, keep=lambda obj: obj if obj.key == own else lean(obj)),
+        Want(Node),
+        Want(Namespace),
+        Want(ServiceCIDR, optional=True),
+    )
+
+
 async def run_node(settings: NodeSettings) -> None:
     """Serves until cancelled. The kernel keeps forwarding when the agent stops: a restart interrupts nobody."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     datapath = NftDatapath()
     datapath.start()
     forwarder = Forwarder(datapath)
     async with HttpClient(load(settings.kubeconfig), user_agent="moorage-node") as client, asyncio.TaskGroup() as tasks:
-        mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node), Want(Namespace)])
+        mirror = Mirror(client, wants(settings.name))
         tasks.create_task(mirror.run(), name="mirror")
         tasks.create_task(HealthServer(settings.health_port, forwarder.health).serve(), name="health")
         moved = asyncio.Event()
