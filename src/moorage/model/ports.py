@@ -226,8 +226,9 @@ class WatchEvent(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, Generic[O], frozen=True):
-    """A part of a list. `version` is the list's resourceVersion, the same on all its pages. `first` begins a list: what came
-    before it, if anything did, is void.
+    """A part of a list. `objects` are to be read once, before the next page is asked for; reading may raise HostError.
+    `version` is the list's resourceVersion, the same on all its pages. `first` begins a list: what came before it, if anything
+    did, is void.
     """
 
     objects: Iterable[O]

@@ -9,8 +9,8 @@ An endpoint takes 200 bytes then (80 the struct, 64 its address, 48 the tuple ar
 
 from __future__ import annotations
 
-import sys
 from functools import lru_cache
+from sys import intern
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -48,17 +48,17 @@ def lean_slice(slice_: EndpointSlice) -> EndpointSlice:
                 conditions=_one(each.conditions),
                 hostname=each.hostname,
                 deprecated_topology=_EMPTY,
-                node_name=None if each.node_name is None else sys.intern(each.node_name),
+                node_name=None if each.node_name is None else intern(each.node_name),
                 hints=None if each.hints is None else _one(each.hints),
             )
             for each in slice_.endpoints
         ]
     )
     return EndpointSlice(
-        api_version=sys.intern(slice_.api_version),
-        kind=sys.intern(slice_.kind),
+        api_version=intern(slice_.api_version),
+        kind=intern(slice_.kind),
         metadata=_lean_meta(slice_.metadata, SLICE_ANNOTATIONS),
-        address_type=sys.intern(slice_.address_type),
+        address_type=intern(slice_.address_type),
         endpoints=endpoints,
         ports=_one(slice_.ports),
     )
@@ -70,16 +70,16 @@ def lean_service(service: Service) -> Service:
     spec = replace(
         spec,
         ports=_one(spec.ports),
-        type=sys.intern(spec.type),
-        session_affinity=sys.intern(spec.session_affinity),
+        type=intern(spec.type),
+        session_affinity=intern(spec.session_affinity),
         ip_families=_one(spec.ip_families),
         ip_family_policy=_one(spec.ip_family_policy),
         internal_traffic_policy=_one(spec.internal_traffic_policy),
-        external_traffic_policy=sys.intern(spec.external_traffic_policy),
+        external_traffic_policy=intern(spec.external_traffic_policy),
     )
     return Service(
-        api_version=sys.intern(service.api_version),
-        kind=sys.intern(service.kind),
+        api_version=intern(service.api_version),
+        kind=intern(service.kind),
         metadata=_lean_meta(service.metadata, SERVICE_ANNOTATIONS),
         spec=spec,
         status=service.status,
@@ -95,8 +95,8 @@ def _one(value: T) -> T:
 def _lean_meta(meta: ObjectMeta, annotations: tuple[str, ...]) -> ObjectMeta:
     return replace(
         meta,
-        namespace=sys.intern(meta.namespace),
-        labels={sys.intern(name): sys.intern(value) for name, value in meta.labels.items()} or _EMPTY,
+        namespace=intern(meta.namespace),
+        labels={intern(name): intern(value) for name, value in meta.labels.items()} or _EMPTY,
         annotations={name: value for name, value in meta.annotations.items() if name.startswith(annotations)} or _EMPTY,
         owner_references=(),
         managed_fields=None,
