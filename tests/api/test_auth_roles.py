@@ -72,6 +72,7 @@ def allows(who: str, words: str) -> bool:
         ("node-1", f"list {SLICES}"),
         ("node-1", "list nodes"),
         ("node-1", "watch namespaces"),
+        ("node-1", "list servicecidrs.networking.k8s.io"),
         ("node-1", f"create {SLICES} kube-system/"),
         ("node-1", f"update {SLICES} kube-system/kube-dns-node-1"),
         # its kubelet
@@ -158,6 +159,8 @@ def test_what_is_allowed(who: str, allowed: str) -> None:
         # nobody needs it there
         ("node-1", f"patch {SLICES} kube-system/kube-dns-node-1"),
         ("node-1", "delete nodes node-1"),
+        ("node-1", "update servicecidrs.networking.k8s.io kubernetes"),
+        ("node-1", "list ipaddresses.networking.k8s.io"),
         ("node-1", "deletecollection pods ?spec.nodeName=node-1"),
         ("node-1", "patch pods default/here"),
         ("node-1", "create pods default/"),

@@ -23,19 +23,22 @@ from tests.client.embedded import embedded_server
 
 NAMESPACE = "default"
 
+PAGE = 2
+"""Objects in a page, so that lists come in several."""
+
 Open = Callable[[], AbstractAsyncContextManager[Client]]
 Check = Callable[[Client], Awaitable[None]]
 
 
 @asynccontextmanager
 async def fake() -> AsyncIterator[Client]:
-    yield FakeClient()
+    yield FakeClient(page_size=PAGE)
 
 
 @asynccontextmanager
 async def embedded() -> AsyncIterator[Client]:
     with tempfile.TemporaryDirectory() as directory:
-        async with embedded_server(Path(directory)) as kubeconfig, HttpClient(load(kubeconfig)) as client:
+        async with embedded_server(Path(directory)) as kubeconfig, HttpClient(load(kubeconfig), page_size=PAGE) as client:
             yield client
 
 
@@ -127,6 +130,47 @@ def test_a_list_is_sorted_selected_and_versioned(run: Callable[[Check], None]) -
         assert [each.metadata.name for each in (await client.list(Pod, fields="spec.nodeName=node-1"))[0]] == ["b"]
         assert [each.metadata.name for each in (await client.list(Pod, NAMESPACE, fields="metadata.name=c"))[0]] == ["c"]
         assert (await client.list(Pod, "elsewhere"))[0] in ([], ())
+
+    run(check)
+
+
+def test_the_pages_of_a_list_show_one_state(run: Callable[[Check], None]) -> None:
+    async def check(client: Client) -> None:
+        for name in "badce":
+            last = await client.create(endpoint_slice(name, app="web"))
+        await client.create(endpoint_slice("other"))
+        read, versions = [], set()
+        async for page in client.pages(EndpointSlice, NAMESPACE, labels="app=web"):
+            read.append((page.first, [each.metadata.name for each in page.objects]))
+            versions.add(page.version)
+            if page.first:
+                await client.create(endpoint_slice("b-2", app="web"))
+                await client.delete(EndpointSlice, key("d"))
+        assert read == [(True, ["a", "b"]), (False, ["c", "d"]), (False, ["e"])]
+        (version,) = versions
+        assert int(version) >= int(last.metadata.resource_version)
+        assert await seen(client.watch(EndpointSlice, version), 2) == [(ADDED, "b-2"), (DELETED, "d")]
+        now, _ = await client.list(EndpointSlice, labels="app=web")
+        assert [each.metadata.name for each in now] == ["a", "b", "b-2", "c", "e"]
+
+    run(check)
+
+
+def test_an_empty_list_is_one_empty_page(run: Callable[[Check], None]) -> None:
+    async def check(client: Client) -> None:
+        assert [(page.first, list(page.objects)) async for page in client.pages(Pod)] == [(True, [])]
+
+    run(check)
+
+
+def test_pages_that_nobody_wants_any_more_are_given_up(run: Callable[[Check], None]) -> None:
+    async def check(client: Client) -> None:
+        for name in "abc":
+            await client.create(endpoint_slice(name))
+        pages = client.pages(EndpointSlice, NAMESPACE)
+        assert [each.metadata.name for each in (await anext(pages)).objects] == ["a", "b"]
+        await pages.aclose()
+        assert len((await client.list(EndpointSlice, NAMESPACE))[0]) >= 3
 
     run(check)
 

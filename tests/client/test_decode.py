@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from moorage.client.decode import decode_event, decode_object, decode_page, error_of
+from moorage.client.decode import decode_event, decode_list, decode_object, error_of
 from moorage.model.cluster import Lease
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key
@@ -18,14 +18,21 @@ def test_items_get_the_kind_they_lack_and_nulls_are_borne() -> None:
     body = b'{"metadata":{"resourceVersion":"7","continue":"x"},"items":[%s]}'
     plain, nulls = b'{"metadata":{"name":"a"}}', b'{"metadata":{"name":"b"},"endpoints":null}'
     for items, names in ((plain, ["a"]), (plain + b"," + nulls, ["a", "b"]), (b"", [])):
-        page = decode_page(body % items, EndpointSlice)
-        assert [each.metadata.name for each in page.items or ()] == names
-        assert {(each.api_version, each.kind) for each in page.items or ()} <= {("discovery.k8s.io/v1", "EndpointSlice")}
+        page = decode_list(body % items)
+        objects = [decode_object(each, EndpointSlice) for each in page.items or ()]
+        assert [each.metadata.name for each in objects] == names
+        assert {(each.api_version, each.kind) for each in objects} <= {("discovery.k8s.io/v1", "EndpointSlice")}
         assert (page.metadata.resource_version, page.metadata.continue_) == ("7", "x")
 
 
 def test_a_list_whose_items_are_null_is_empty() -> None:
-    assert decode_page(b'{"metadata":{"resourceVersion":"7"},"items":null}', Lease).items == []
+    assert not decode_list(b'{"metadata":{"resourceVersion":"7"},"items":null}').items
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"items":{}}'])
+def test_what_is_no_list_is_refused(body: bytes) -> None:
+    with pytest.raises(HostError, match="the API server sent something that is no list or watch event: "):
+        decode_list(body)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"metadata":{"name":1}}', b"[]", b'{"endpoints":{}}'])

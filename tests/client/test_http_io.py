@@ -123,6 +123,62 @@ def test_a_paged_list_is_whole(expired: bool, names: list[str], at: str) -> None
     talk(paged(expired), story, page_size=1)
 
 
+def test_a_list_that_begins_anew_says_so() -> None:
+    async def story(client: HttpClient) -> None:
+        pages = client.pages(EndpointSlice)
+        assert [(page.first, page.version, [each.metadata.name for each in page.objects]) async for page in pages] == [
+            (True, "7", ["page-0"]),
+            (True, "9", ["whole"]),
+        ]
+
+    talk(paged(expired=True), story, page_size=1)
+
+
+def test_other_refusals_of_a_page_are_raised() -> None:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if "continue" in request.query:
+            return web.json_response({"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no"}, status=403)
+        return web.json_response({"metadata": {"continue": "1"}, "items": [{"metadata": {"name": "a"}}]})
+
+    async def story(client: HttpClient) -> None:
+        pages = client.pages(EndpointSlice)
+        await anext(pages)
+        with pytest.raises(ApiError, match="no"):
+            await anext(pages)
+
+    talk(handle, story, page_size=1)
+
+
+def test_the_next_page_is_under_way_while_one_is_read() -> None:
+    asked = asyncio.Event()
+    whole_first = paged(expired=False)
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if "continue" in request.query:
+            asked.set()
+            await asyncio.Event().wait()
+        return await whole_first(request)
+
+    async def story(client: HttpClient) -> None:
+        pages = client.pages(EndpointSlice)
+        page = await anext(pages)
+        async with asyncio.timeout(5):
+            await asked.wait()
+        assert [each.metadata.name for each in page.objects] == ["page-0"]
+        await pages.aclose()
+
+    talk(handle, story, page_size=1)
+
+
+def test_an_item_that_is_no_such_object_is_refused_when_it_is_read() -> None:
+    async def story(client: HttpClient) -> None:
+        page = await anext(client.pages(EndpointSlice))
+        with pytest.raises(HostError, match="no EndpointSlice"):
+            list(page.objects)
+
+    talk(Recorder('{"metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":1}}]}'), story)
+
+
 def test_a_refusal_is_told_as_the_server_words_it() -> None:
     status = {"kind": "Status", "code": 409, "reason": "Conflict", "message": "changed", "details": {"name": "web"}}
 

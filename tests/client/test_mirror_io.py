@@ -6,18 +6,22 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from moorage.client.fake import FakeClient
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Contact, Mirror, Want
+from moorage.client.reflect import ABSENT_SECONDS
 from moorage.model.cluster import Node
-from moorage.model.errors import HostError
-from moorage.model.meta import Key, ObjectMeta
+from moorage.model.errors import ApiError, HostError
+from moorage.model.meta import Key, Object, ObjectMeta
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Changes
 from tests.client.embedded import embedded_server
+
+ABSENT = ApiError(404, "NotFound", "the server could not find the requested resource")
 
 
 def service(name: str, **labels: str) -> Service:
@@ -245,6 +249,81 @@ def test_a_restart_of_the_server_is_survived(tmp_path: Path) -> None:
 
 def slice_(name: str) -> EndpointSlice:
     return EndpointSlice(metadata=ObjectMeta(name=name, namespace="default"), address_type="IPv4")
+
+
+def unlabelled(obj: Object) -> Object:
+    return replace(obj, metadata=replace(obj.metadata, labels={}))
+
+
+def test_of_each_object_is_kept_what_is_wanted_of_it() -> None:
+    client = FakeClient([service("a", app="x"), service("b", app="x"), service("c", app="x")], page_size=2)
+
+    async def story(mirror: Mirror) -> None:
+        snapshot, _ = await mirror.next()
+        client.put(service("d", app="x"))
+        while key("d") not in snapshot.all(Service):
+            snapshot, _ = await mirror.next()
+        assert set(snapshot.all(Service)) == {key("a"), key("b"), key("c"), key("d")}
+        assert {len(each.metadata.labels) for each in snapshot.all(Service).values()} == {0}
+
+    mirrored(client, story, Want(Service, keep=unlabelled))
+
+
+def test_an_optional_kind_may_be_missing_and_come_later() -> None:
+    client, pauses = FakeClient([service("web"), node("node-1")], page_size=1), Pauses()
+    client.fail("list", ABSENT, Node, times=2)
+
+    async def story(mirror: Mirror) -> None:
+        snapshot, changes = await mirror.next()
+        assert (changes.everything, dict(snapshot.all(Node))) == (True, {})
+        assert mirror.contact == Contact(7.0, "")
+        snapshot, changes = await mirror.next()
+        assert changes == Changes({Node: frozenset({Key("", "node-1")})})
+        assert pauses.taken == [ABSENT_SECONDS] * 2
+        client.put(node("node-2"))
+        _, changes = await mirror.next()
+        assert changes.of(Node) == {Key("", "node-2")}
+
+    mirrored(client, story, Want(Service), Want(Node, optional=True), pauses=pauses)
+
+
+def test_an_optional_kind_may_go_away() -> None:
+    client = FakeClient([node("node-1")])
+
+    async def story(mirror: Mirror) -> None:
+        await mirror.next()
+        client.fail("watch", ABSENT, Node)
+        client.fail("list", ABSENT, Node)
+        client.end_watches()
+        snapshot, changes = await mirror.next()
+        assert changes.of(Node) == {Key("", "node-1")}
+        assert snapshot.all(Node) == {}
+
+    mirrored(client, story, Want(Node, optional=True))
+
+
+def test_other_refusals_of_an_optional_kind_are_failures() -> None:
+    client, pauses = FakeClient([node("node-1")]), Pauses()
+    client.fail("list", ApiError(403, "Forbidden", "no"), Node)
+
+    async def story(mirror: Mirror) -> None:
+        snapshot, _ = await mirror.next()
+        assert len(snapshot.all(Node)) == 1
+        assert pauses.taken == [0.1]
+
+    mirrored(client, story, Want(Node, optional=True), pauses=pauses)
+
+
+def test_a_kind_that_is_not_optional_is_waited_for() -> None:
+    client, pauses = FakeClient([node("node-1")]), Pauses()
+    client.fail("list", ABSENT, Node, times=3)
+
+    async def story(mirror: Mirror) -> None:
+        snapshot, _ = await mirror.next()
+        assert len(snapshot.all(Node)) == 1
+        assert pauses.taken == [0.1, 0.2, 0.4]
+
+    mirrored(client, story, Want(Node), pauses=pauses)
 
 
 def test_a_kind_is_wanted_once() -> None:

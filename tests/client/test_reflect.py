@@ -1,13 +1,27 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from moorage.client.reflect import LAST_PAUSE, STEADY_SECONDS, List, Reflector, Step, Wait, Watch
-from moorage.model.cluster import Lease
+from moorage.client.reflect import (
+    ABSENT_SECONDS,
+    LAST_PAUSE,
+    STEADY_SECONDS,
+    Keep,
+    List,
+    Reflector,
+    Step,
+    Wait,
+    Watch,
+    is_absence,
+)
+from moorage.model.cluster import Lease, LeaseSpec
 from moorage.model.errors import ApiError, HostError, gone
-from moorage.model.meta import Key, ObjectMeta
-from moorage.model.ports import ADDED, BOOKMARK, DELETED, MODIFIED, WatchEvent
+from moorage.model.meta import Key, Object, ObjectMeta
+from moorage.model.ports import ADDED, BOOKMARK, DELETED, MODIFIED, Page, WatchEvent
 
 HALF = 0.5
 """The chance that leaves a pause as it is: pause * (0.5 + HALF)."""
@@ -27,10 +41,16 @@ def keys(*names: str) -> frozenset[Key]:
     return frozenset(Key("", name) for name in names)
 
 
-def listed(*leases: Lease, version: str = "10") -> Reflector:
-    reflector = Reflector()
+def relist(reflector: Reflector, leases: Iterable[Lease], version: str) -> Step:
+    """A list in one page."""
+    reflector.on_page(Page(leases, version))
+    return reflector.on_list(0.0)
+
+
+def listed(*leases: Lease, version: str = "10", keep: Keep | None = None) -> Reflector:
+    reflector = Reflector(keep)
     assert reflector.start(0.0) == List()
-    assert reflector.on_list(leases, version, 0.0) == Watch(version)
+    assert relist(reflector, leases, version) == Watch(version)
     return reflector
 
 
@@ -70,7 +90,7 @@ def test_an_object_that_came_and_went_between_two_looks_is_no_change() -> None:
 def test_a_relist_tells_only_what_differs() -> None:
     reflector = listed(lease("same", 1), lease("newer", 2), lease("gone", 3), lease("reborn", 4))
     reflector.take()
-    reflector.on_list([lease("same", 1), lease("newer", 20), lease("reborn", 4, "uid-2"), lease("new", 21)], "30", 0.0)
+    relist(reflector, [lease("same", 1), lease("newer", 20), lease("reborn", 4, "uid-2"), lease("new", 21)], "30")
     assert reflector.take() == keys("newer", "gone", "reborn", "new")
     assert versions(reflector) == {"same": "1", "newer": "20", "reborn": "4", "new": "21"}
 
@@ -80,9 +100,104 @@ def test_a_relist_overrules_events_that_were_not_taken_yet() -> None:
     reflector.take()
     reflector.on_event(event(MODIFIED, "a", 11))
     reflector.on_event(event(ADDED, "c", 12))
-    reflector.on_list([lease("a", 11)], "30", 0.0)
+    relist(reflector, [lease("a", 11)], "30")
     assert reflector.take() == keys("a", "b")
     assert versions(reflector) == {"a": "11"}
+
+
+def test_a_list_is_complete_with_its_last_page() -> None:
+    reflector = Reflector()
+    reflector.start(0.0)
+    reflector.on_page(Page([lease("a", 1)], "10"))
+    reflector.on_page(Page([lease("b", 2)], "10", first=False))
+    assert reflector.take() == keys()
+    assert not reflector.listed
+    assert reflector.on_list(0.0) == Watch("10")
+    assert reflector.listed
+    assert reflector.take() == keys("a", "b")
+
+
+def test_a_page_that_begins_a_list_makes_the_earlier_ones_void() -> None:
+    reflector = listed(lease("a", 1))
+    reflector.on_page(Page([lease("a", 1), lease("gone", 2)], "10"))
+    reflector.on_page(Page([lease("a", 1), lease("b", 11)], "12"))
+    assert reflector.on_list(0.0) == Watch("12")
+    assert reflector.take() == keys("a", "b")
+
+
+def test_a_list_that_fails_in_the_middle_leaves_everything_as_it_was() -> None:
+    reflector = listed(lease("a", 1), lease("b", 2))
+    reflector.take()
+    reflector.on_page(Page([lease("a", 11)], "20"))
+    assert reflector.on_failure(BROKEN, 0.0, HALF) == Wait(0.1, Watch("10"))
+    assert reflector.take() == keys()
+    assert versions(reflector) == {"a": "1", "b": "2"}
+
+
+def nameless(obj: Object) -> Object:
+    """Keeps no holder of a Lease."""
+    return replace(obj, spec=LeaseSpec()) if isinstance(obj, Lease) else obj
+
+
+def held(name: str, version: int) -> Lease:
+    return replace(lease(name, version), spec=LeaseSpec(holder_identity="somebody"))
+
+
+def test_what_is_kept_of_an_object_is_kept_however_it_arrives() -> None:
+    reflector = listed(held("a", 1), keep=nameless)
+    reflector.on_event(WatchEvent(ADDED, held("b", 11)))
+    reflector.on_event(WatchEvent(DELETED, held("c", 12)))
+    assert reflector.take() == keys("a", "b")
+    assert reflector.objects == {Key("", "a"): lease("a", 1), Key("", "b"): lease("b", 11)}
+
+
+def test_an_object_that_is_held_already_is_not_made_again() -> None:
+    asked: list[str] = []
+
+    def keep(obj: Object) -> Object:
+        asked.append(obj.metadata.name)
+        return nameless(obj)
+
+    reflector = listed(held("same", 1), held("newer", 2), keep=keep)
+    reflector.take()
+    same = reflector.objects[Key("", "same")]
+    relist(reflector, [held("same", 1), held("newer", 20)], "30")
+    assert reflector.take() == keys("newer")
+    assert reflector.objects[Key("", "same")] is same
+    assert asked == ["same", "newer", "newer"]
+
+
+def test_objects_without_a_version_are_compared_as_they_are_kept() -> None:
+    plain = replace(lease("a", 1), metadata=ObjectMeta(name="a"))
+    reflector = listed(replace(plain, spec=LeaseSpec(holder_identity="one")), keep=nameless)
+    reflector.take()
+    relist(reflector, [replace(plain, spec=LeaseSpec(holder_identity="two"))], "30")
+    assert reflector.take() == keys()
+
+
+def test_a_kind_that_is_not_there_is_empty_and_asked_for_again() -> None:
+    reflector = Reflector()
+    reflector.start(0.0)
+    assert reflector.on_absence(0.0) == Wait(ABSENT_SECONDS, List())
+    assert reflector.listed
+    assert reflector.take() == keys()
+    assert reflector.on_absence(ABSENT_SECONDS) == Wait(ABSENT_SECONDS, List())
+    assert relist(reflector, [lease("a", 1)], "10") == Watch("10")
+    assert reflector.take() == keys("a")
+
+
+def test_a_kind_that_goes_away_takes_its_objects_along() -> None:
+    reflector = listed(lease("a", 1))
+    reflector.take()
+    reflector.on_page(Page([lease("b", 2)], "20"))
+    assert reflector.on_absence(0.0) == Wait(ABSENT_SECONDS, List())
+    assert reflector.take() == keys("a")
+    assert reflector.objects == {}
+
+
+def test_only_a_404_is_an_absence() -> None:
+    assert is_absence(ApiError(404, "NotFound", "the server could not find the requested resource"))
+    assert not any(is_absence(each) for each in (ApiError(403, "Forbidden", "no"), gone("too old"), BROKEN))
 
 
 def test_a_watch_goes_on_from_the_newest_version() -> None:
@@ -129,7 +244,7 @@ def test_pauses_grow_to_a_limit_and_are_spread() -> None:
 def test_a_forgotten_version_is_listed_again_at_once_but_not_for_ever() -> None:
     reflector = listed(lease("a", 1))
     assert reflector.on_failure(gone("too old"), 0.0, HALF) == List()
-    assert reflector.on_list([lease("a", 1)], "20", 0.0) == Watch("20")
+    assert relist(reflector, [lease("a", 1)], "20") == Watch("20")
     assert reflector.on_failure(gone("too old"), 0.0, HALF) == Wait(0.2, List())
 
 
@@ -161,7 +276,7 @@ def test_told_changes_always_add_up_to_the_truth(history: list[tuple[str, str]])
             del server[key]
             reflector.on_event(event(DELETED, name, version))
         elif action == "relist":
-            step = reflector.on_list(server.values(), str(version), 0.0)
+            step = relist(reflector, server.values(), str(version))
         elif action == "end":
             step = reflector.on_end(0.0, HALF)
         elif action == "take":

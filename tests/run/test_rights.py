@@ -16,6 +16,7 @@ from moorage.model.cluster import Event
 from moorage.model.kinds import BY_TYPE
 from moorage.model.meta import Object
 from moorage.run.identities import CONTROLLER, certified
+from moorage.run.node import wants
 
 
 def _controllers() -> dict[str, tuple[type[Object], ...]]:
@@ -40,6 +41,16 @@ def test_controllers_may_see_what_they_watch(name: str) -> None:
         kind = BY_TYPE[type_]
         for verb in ("list", "watch"):
             assert authorizer.allows(user, Ask(verb, kind.plural, kind.group))
+
+
+def test_a_node_may_see_what_its_agent_follows() -> None:
+    user = certified("node:node-1")
+    assert user is not None
+    authorizer = RoleAuthorizer(lambda pod: None)
+    for want in wants("node-1"):
+        kind = BY_TYPE[want.type]
+        for verb in ("list", "watch"):
+            assert authorizer.allows(user, Ask(verb, kind.plural, kind.group)), (verb, kind.resource)
 
 
 def test_there_are_controllers() -> None:

@@ -12,6 +12,7 @@ from moorage.model.errors import HostError, UserError
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key
 from moorage.model.service import Service
+from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.model.verbs import Create, Update
 from moorage.run.addons import addons
@@ -19,8 +20,10 @@ from moorage.run.asking import read_answers
 from moorage.run.bench_update import spread
 from moorage.run.forward_io import FIRST_RETRY, SETTLE_AFTER, Forwarder
 from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE, dns_slice, dns_verbs
+from moorage.run.node import wants
 from moorage.run.power import POWER_ANNOTATION, wished
 from moorage.run.standalone import UpSettings
+from moorage.table.lean import lean
 from moorage.table.types import ForwardingTable
 from tests.observe.cluster import cluster
 
@@ -40,6 +43,18 @@ def test_a_node_offers_its_dns_once() -> None:
     assert dns_verbs(offered, "node-1", 10053) == ()
     (again,) = dns_verbs(offered, "node-1", 10054)
     assert isinstance(again, Update)
+
+
+def test_of_all_slices_an_agent_holds_its_own_in_full() -> None:
+    """Held lean, the slice that is there would never be the one that is wanted, and be written again and again."""
+    mine, other = (dns_slice(cluster().all(Node)[Key("", "node-1")], port) for port in (10053, 10054))
+    assert mine is not None
+    assert other is not None
+    other = msgspec.structs.replace(other, metadata=msgspec.structs.replace(other.metadata, name="kube-dns-node-2"))
+    (keep,) = (want.keep for want in wants("node-1") if want.type is EndpointSlice)
+    assert keep is not None
+    assert keep(mine) is mine
+    assert keep(other) == lean(other) != other
 
 
 @pytest.mark.parametrize("snapshot", [cluster(), cluster(without=("Node",))], ids=["no DNS Service", "no Node"])

@@ -66,3 +66,14 @@ def test_a_table_stays_sorted() -> None:
     left = {each.key for each in records} - {each.key for each in records[::3]}
     assert [each.key for each in table.list("")] == sorted(left)
     assert [each.key for each in table.list("a")] == sorted(each for each in left if each.namespace == "a")
+
+
+def test_a_list_of_a_table_is_made_once_and_never_changes() -> None:
+    table = Table.of([record("a", 2), record("b", 3)])
+    before = table.list("")
+    assert table.list("") is before
+    table.put(record("c", 4))
+    table.discard(Key("default", "a"))
+    assert [each.key.name for each in before] == ["a", "b"]
+    assert [each.key.name for each in table.list("")] == ["b", "c"]
+    assert [each.revision for each in table.copy().list("")] == [3, 4]

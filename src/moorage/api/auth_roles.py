@@ -76,7 +76,7 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
     ),
     NODES: (
         # what the agent compiles into its table and answers DNS from
-        _may(READ, f"services {SLICES} nodes namespaces"),
+        _may(READ, f"services {SLICES} nodes namespaces servicecidrs.networking.k8s.io"),
         _may("create update", SLICES, own_dns_slice),
         # what the kubelet lives by
         _may("create update patch", "nodes", own_node),

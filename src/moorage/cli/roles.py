@@ -79,13 +79,25 @@ def node(
     name: Annotated[str, typer.Option(help="name of this node's Node object")],
     kubeconfig: KubeconfigOption,
     cluster_cidr: Annotated[list[str], typer.Option(help="Pod network; may be repeated")] = [],  # noqa: B006
+    nodeport_addresses: Annotated[
+        list[str],
+        typer.Option(help="prefixes of the node's addresses at which NodePorts are served, or primary; may be repeated"),
+    ] = ["primary"],  # noqa: B006
+    localhost_nodeports: Annotated[bool, typer.Option(help="serve NodePorts on the node's loopback addresses too")] = True,
     dns_port: Annotated[int, typer.Option(help="serve cluster DNS at this port of the node; 0: do not")] = 0,
     log_format: LogFormatOption = "auto",
 ) -> None:
     """The node agent: Services into the kernel of this node."""
     from moorage.run.node import NodeSettings, run_node
 
-    settings = NodeSettings(name=name, kubeconfig=kubeconfig, cluster_cidrs=tuple(cluster_cidr), dns_port=dns_port)
+    settings = NodeSettings(
+        name=name,
+        kubeconfig=kubeconfig,
+        cluster_cidrs=tuple(cluster_cidr),
+        node_port_addresses=tuple(nodeport_addresses),
+        localhost_node_ports=localhost_nodeports,
+        dns_port=dns_port,
+    )
     run_role("node", run_node(settings), log_format)
 
 

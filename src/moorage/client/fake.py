@@ -26,16 +26,17 @@ from moorage.client.fake_rules import (
     with_propagation,
 )
 from moorage.client.routes import creation_path, object_path
+from moorage.client.whole import whole
 from moorage.model.errors import ApiError, already_exists, conflict, gone, not_found
 from moorage.model.kinds import BY_TYPE
 from moorage.model.meta import Key, Object, ObjectMeta
 from moorage.model.pods import Pod
-from moorage.model.ports import BOOKMARK, O, WatchEvent
+from moorage.model.ports import BOOKMARK, O, Page, WatchEvent
 from moorage.model.wire import Tree
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One request that was made. `verb` is the name of the Client method."""
+    """One request that was made. `verb` is the name of the Client method; each page of a list is a `list`."""
 
     verb: str
     type: type[Object]
@@ -63,12 +64,14 @@ class _Stream:
 
 class FakeClient:
     """Implements `model.ports.Client`. `put` and `remove` are somebody else's writes, `fail`, `expire` and
-    `end_watches` are bad days, `calls` is what was asked so far. `clock` gives seconds since the epoch.
+    `end_watches` are bad days, `calls` is what was asked so far. `clock` gives seconds since the epoch. `page_size` is how many
+    objects a page of a list holds, 0 for all.
     """
 
-    def __init__(self, objects: Iterable[Object] = (), clock: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, objects: Iterable[Object] = (), clock: Callable[[], float] = lambda: 0.0, page_size: int = 0) -> None:
         self.calls: list[Call] = []
         self._clock = clock
+        self._page_size = page_size
         self._revision = 0
         self._oldest = 0
         self._objects: dict[type[Object], dict[Key, Object]] = {}
@@ -99,7 +102,7 @@ class FakeClient:
         self._failures += [(verb, type_, error)] * times
 
     def expire(self) -> None:
-        """Forgets the history: watches from before now are answered with 410."""
+        """Forgets the history: watches and pages from before now are answered with 410."""
         self._oldest = self._revision
 
     def end_watches(self, error: Exception | None = None) -> None:
@@ -115,10 +118,22 @@ class FakeClient:
         return self._find(type_, key)
 
     async def list(self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "") -> tuple[Sequence[O], str]:
+        return await whole(self.pages(type_, namespace, labels, fields))
+
+    async def pages(
+        self, type_: type[O], namespace: str = "", labels: str = "", fields: str = ""
+    ) -> AsyncGenerator[Page[O], None]:
         await self._called("list", type_, Key(namespace, ""))
-        selects = selection(namespace, labels, fields)
-        found = [each for _, each in sorted(self.all(type_).items()) if selects(each)]
-        return found, str(self._revision)
+        found, at = self._selected(type_, selection(namespace, labels, fields))
+        size = self._page_size or max(1, len(found))
+        yield Page(found[:size], str(at))
+        for start in range(size, len(found), size):
+            await self._called("list", type_, Key(namespace, ""))
+            if at < self._oldest:
+                everything, now = self._selected(type_, selection(namespace, labels, fields))
+                yield Page(everything, str(now))
+                return
+            yield Page(found[start : start + size], str(at), first=False)
 
     async def watch(
         self, type_: type[Object], since: str, namespace: str = "", labels: str = "", fields: str = ""
@@ -203,6 +218,10 @@ class FakeClient:
         self._commit(old, with_node(old, node))
 
     # How it is kept.
+
+    def _selected(self, type_: type[O], selects: Callable[[Object], bool]) -> tuple[Sequence[O], int]:
+        """What a list finds, and the revision that it is the state of."""
+        return [each for _, each in sorted(self.all(type_).items()) if selects(each)], self._revision
 
     async def _called(self, verb: str, type_: type[Object], key: Key, subresource: str = "") -> None:
         """Notes the call, lets other tasks run as a network would, and raises what the test asked for."""

@@ -15,7 +15,7 @@ from contextlib import aclosing
 import msgspec
 import structlog
 
-from moorage.client.reflect import List, Reflector, Step, Wait, Watch
+from moorage.client.reflect import ABSENT_SECONDS, Keep, List, Reflector, Step, Wait, Watch, is_absence
 from moorage.model.errors import ApiError, HostError
 from moorage.model.kinds import BY_TYPE
 from moorage.model.meta import Object
@@ -26,12 +26,18 @@ log = structlog.get_logger()
 
 
 class Want(msgspec.Struct, frozen=True):
-    """One kind to follow: all of it, or one namespace, or what selectors match (`-l` and `--field-selector` of kubectl)."""
+    """One kind to follow: all of it, or one namespace, or what selectors match (`-l` and `--field-selector` of kubectl).
+
+    `keep` says what the mirror keeps of each object (kind, key, uid and resourceVersion stay), by default all of it. An
+    `optional` kind is empty as long as the server does not have it.
+    """
 
     type: type[Object]
     namespace: str = ""
     labels: str = ""
     fields: str = ""
+    keep: Keep | None = None
+    optional: bool = False
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -128,16 +134,17 @@ class Mirror:
             try:
                 step = await self._attempt(followed, step)
             except (ApiError, HostError) as error:
-                followed.failed(str(error))
-                step = followed.reflector.on_failure(error, self._clock(), self._chance())
+                step = self._failed(followed, error)
 
     async def _attempt(self, followed: _Followed, step: List | Watch) -> Step:
         """One list, or one watch to its end."""
         want, reflector = followed.want, followed.reflector
         if isinstance(step, List):
-            objects, version = await self._client.list(want.type, want.namespace, want.labels, want.fields)
-            followed.answered(self._clock())
-            begun = reflector.on_list(objects, version, self._clock())
+            async with aclosing(self._client.pages(want.type, want.namespace, want.labels, want.fields)) as pages:
+                async for page in pages:
+                    reflector.on_page(page)
+                    followed.answered(self._clock())
+            begun = reflector.on_list(self._clock())
             self._news.set()
             return begun
         async with aclosing(self._client.watch(want.type, step.since, want.namespace, want.labels, want.fields)) as events:
@@ -148,22 +155,40 @@ class Mirror:
                     self._news.set()
         return reflector.on_end(self._clock(), self._chance())
 
+    def _failed(self, followed: _Followed, error: ApiError | HostError) -> Step:
+        if followed.want.optional and is_absence(error):
+            followed.absent(self._clock())
+            self._news.set()
+            return followed.reflector.on_absence(self._clock())
+        followed.failed(str(error))
+        return followed.reflector.on_failure(error, self._clock(), self._chance())
+
 
 class _Followed:
     """One kind: what is wanted of it, its state, and how its server was last met."""
 
     def __init__(self, want: Want) -> None:
         self.want = want
-        self.reflector = Reflector()
+        self.reflector = Reflector(want.keep)
         self.heard: float | None = None
         self.failure = ""
+        self._is_absent = False
         self._log = log.bind(kind=BY_TYPE[want.type].resource)
 
     def answered(self, now: float) -> None:
         self.heard = now
+        self._is_absent = False
         if self.failure:
             self.failure = ""
             self._log.info("the API server answers again")
+
+    def absent(self, now: float) -> None:
+        """Says it once, not at every look."""
+        said = self._is_absent
+        self.answered(now)
+        self._is_absent = True
+        if not said:
+            self._log.info("the API server does not have this kind", looking_again_every_s=ABSENT_SECONDS)
 
     def failed(self, failure: str) -> None:
         """Says each different failure once, not at every attempt."""

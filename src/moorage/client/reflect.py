@@ -3,24 +3,29 @@
     List -> Watch -> (the stream ends) -> Watch -> (410: the server forgot) -> List ...
       \\______\\______ failures: Wait, twice as long each time, then the same again
 
+A kind that the server does not have (404) may count as empty, where the driver says so; it is asked for from time to time.
+
 No I/O, no clock, no chance: the driver (`mirror_io`) passes the time in seconds and a random number. Nothing is lost or
 told twice: what arrives is kept per object until `take` folds it into `objects` and answers which of them differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import msgspec
 
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key, Object
-from moorage.model.ports import BOOKMARK, DELETED, WatchEvent
+from moorage.model.ports import BOOKMARK, DELETED, Page, WatchEvent
 
 FIRST_PAUSE = 0.1
 LAST_PAUSE = 10.0
 """Seconds between failures, before jitter; client-go waits 0.8 to 30, which a node that comes back would feel."""
+
+ABSENT_SECONDS = 60.0
+"""Between two looks for a kind that the server does not have: it comes with an upgrade or with a new CRD."""
 
 STEADY_SECONDS = 2.0
 """A request that lasted so long was no hammering: the pauses begin anew."""
@@ -45,14 +50,25 @@ class Wait(msgspec.Struct, frozen=True):
 
 Step = List | Watch | Wait
 
+Keep = Callable[[Object], Object]
+"""What is kept of an object: kind, key, uid and resourceVersion stay."""
+
+
+def is_absence(error: ApiError | HostError) -> bool:
+    """Whether the server says that it does not have the kind: a group, version or CRD that is not there."""
+    return isinstance(error, ApiError) and error.code == 404
+
 
 class Reflector:
     """The state of one kind. `objects` is never mutated, only replaced; it changes in `take` alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Keep | None = None) -> None:
         self.objects: Mapping[Key, Object] = MappingProxyType({})
         self.listed = False
+        self._keep = keep or _all_of_it
+        self._found: dict[Key, Object] = {}
         self._version: str | None = None
+        self._listing = ""
         self._arrived: dict[Key, Object | None] = {}
         self._failures = 0
         self._begun = 0.0
@@ -62,19 +78,40 @@ class Reflector:
         """The first thing to do."""
         return self._go(now)
 
-    def on_list(self, objects: Iterable[Object], version: str, now: float) -> Step:
-        """All objects, as of `version`. What is not among them is gone."""
-        found = {each.key: each for each in objects}
-        self._arrived = {key: None for key in self.objects if key not in found} | found
-        self._version = version
+    def on_page(self, page: Page[Object]) -> None:
+        """A part of the list in progress. An object that is held in the same state stays the one that it is: a list that is
+        taken up again needs no second copy of everything.
+        """
+        if page.first:
+            self._found = {}
+        for each in page.objects:
+            key = each.key
+            held = self.objects.get(key)
+            self._found[key] = held if held is not None and _same(held, each) else self._keep(each)
+        self._listing = page.version
+
+    def on_list(self, now: float) -> Step:
+        """The list is complete. What is not among its objects is gone."""
+        self._arrived = {key: None for key in self.objects if key not in self._found} | self._found
+        self._found = {}
+        self._version = self._listing
         self.listed = True
         return self._go(now)
+
+    def on_absence(self, now: float) -> Step:
+        """The server does not have the kind: there is no object of it."""
+        self._arrived = dict.fromkeys(self.objects)
+        self._found = {}
+        self._version = None
+        self._failures = 0
+        self.listed = True
+        return Wait(ABSENT_SECONDS, self._go(now + ABSENT_SECONDS))
 
     def on_event(self, event: WatchEvent) -> None:
         """One event of the watch in progress."""
         version = event.obj.metadata.resource_version
         if event.type != BOOKMARK:
-            self._arrived[event.obj.key] = None if event.type == DELETED else event.obj
+            self._arrived[event.obj.key] = None if event.type == DELETED else self._keep(event.obj)
         if version != self._version:
             self._version = version
             self._moved = True
@@ -88,6 +125,7 @@ class Reflector:
 
     def on_failure(self, error: ApiError | HostError, now: float, chance: float) -> Step:
         """The request or the stream failed; `chance` is in [0, 1). A version that the server refuses is given up."""
+        self._found = {}
         if self._was_steady(now):
             self._failures = 0
         if isinstance(error, ApiError) and 400 <= error.code < 500 and error.code != 429:
@@ -125,6 +163,10 @@ class Reflector:
 
     def _was_steady(self, now: float) -> bool:
         return self._moved or now - self._begun >= STEADY_SECONDS
+
+
+def _all_of_it(obj: Object) -> Object:
+    return obj
 
 
 def _same(old: Object | None, new: Object | None) -> bool:

@@ -86,6 +86,18 @@ class Netlink:
             return []
         return [(messages[index], code) for index, code in self._send(messages, acknowledge=len(messages) - 1)]
 
+    def ask(self, request: Message) -> Reply:
+        """The one answer to a request."""
+        self._send((request,), acknowledge=None)
+        try:
+            type_, flags, _, payload = next(netlink.replies(self._socket.recv(_READ)))
+        except OSError as error:
+            raise HostError(f"could not {request.what}: netlink: {error.strerror}") from error
+        if type_ == netlink.NLMSG_ERROR:
+            (code,) = struct.unpack_from("=i", payload)
+            raise KernelRefusal(request.what, -code)
+        return Reply(type_, flags, payload[0], payload[4:])
+
     def dump(self, request: Message) -> list[Reply]:
         """A whole listing. A listing that the kernel calls torn is repeated."""
         for _ in range(_DUMP_ATTEMPTS):

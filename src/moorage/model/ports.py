@@ -6,8 +6,8 @@ API server -> Client -> Snapshot -> controllers, agents   everybody else
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -225,13 +225,30 @@ class WatchEvent(msgspec.Struct, frozen=True):
     obj: Object
 
 
+class Page(msgspec.Struct, Generic[O], frozen=True):
+    """A part of a list. `objects` are to be read once, before the next page is asked for; reading may raise HostError.
+    `version` is the list's resourceVersion, the same on all its pages. `first` begins a list: what came before it, if anything
+    did, is void.
+    """
+
+    objects: Iterable[O]
+    version: str
+    first: bool = True
+
+
 class Client(Protocol):
     """An API server seen from outside, ours or a real one. Raises ApiError for a refusal, HostError when out of reach."""
 
     async def get(self, type_: type[O], key: Key) -> O: ...
 
     async def list(self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "") -> tuple[Sequence[O], str]:
-        """The objects and the list's resourceVersion."""
+        """The objects and the list's resourceVersion: all pages as one."""
+        ...
+
+    def pages(self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "") -> AsyncGenerator[Page[O], None]:
+        """A list as it arrives, in key order: at least one page, all of the state at one version. The server is asked for the
+        next page before this one is given out. A list whose next page has expired meanwhile (410) begins anew, once.
+        """
         ...
 
     def watch(

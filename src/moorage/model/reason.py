@@ -152,3 +152,5 @@ class Reason(enum.Enum):
     """The kernel holds the table."""
     SYNC_FAILED = "SyncFailed"
     """The kernel refused a change; it is tried again."""
+    RULES_ALTERED = "RulesAltered"
+    """Another program has changed the rules in the kernel; they are put right."""

@@ -22,10 +22,12 @@ from moorage.client.mirror_io import Mirror, Want
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.model.cluster import Node
 from moorage.model.errors import HostError
+from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.observe.health_io import HealthServer
 from moorage.run.forward_io import Forwarder
+from moorage.run.guard_io import guard
 from moorage.table.types import ForwardingTable
 
 LOAD_BALANCER_CLASS = "moorage.dev/edge"
@@ -61,11 +63,16 @@ async def run_edge(settings: EdgeSettings) -> None:
             mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node)])
             tasks.create_task(mirror.run(), name="mirror")
             tasks.create_task(HealthServer(settings.health_port, forwarder.health).serve(), name="health")
+            tasks.create_task(guard(forwarder, _log), name="guard")
             tasks.create_task(_follow_objects(mirror, prober, changed), name="objects")
             tasks.create_task(_follow_health(prober, changed), name="node health")
             await _balance(mirror, prober, forwarder, announcer, changed)
     finally:
         await announcer.release()
+
+
+def _log(reason: Reason, message: str) -> None:
+    log.warning(message, reason=reason.value)
 
 
 async def _follow_objects(mirror: Mirror, prober: NodeProber, changed: asyncio.Event) -> None:

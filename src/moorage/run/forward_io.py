@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
 import structlog
 
-from moorage.datapath.types import Datapath
+from moorage.datapath.types import Datapath, Repair
 from moorage.model.errors import HostError
 from moorage.observe.health_io import Health
 from moorage.table.types import ForwardingTable
@@ -33,6 +34,24 @@ class Forwarder:
         self._settle_at: float | None = None
         self._pause = FIRST_RETRY
         self._updated = 0.0
+        self.first_table = asyncio.Event()
+        """Set once the kernel holds a table."""
+
+    @property
+    def watched(self) -> int | None:
+        """A file descriptor that is readable when `inspect` may find something."""
+        return self._datapath.fileno()
+
+    def inspect(self) -> Repair | None:
+        """Puts right what others have changed in the kernel. A refusal is logged, told by `health`, and tried again."""
+        try:
+            repair = self._datapath.inspect()
+        except HostError as error:
+            self._retry_at = self._later(error)
+            return None
+        if repair is not None:
+            self._settle_at = self._settle_at or self._clock() + SETTLE_AFTER
+        return repair
 
     @property
     def wake_in(self) -> float | None:
@@ -64,6 +83,7 @@ class Forwarder:
         self._retry_at, self._pause = None, FIRST_RETRY
         self._settle_at = self._settle_at or self._clock() + SETTLE_AFTER
         self._updated = time.time()
+        self.first_table.set()
         if applied.operations:
             log.info("applied", operations=applied.operations, ms=round(applied.seconds * 1e3, 2))
 

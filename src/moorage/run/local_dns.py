@@ -24,6 +24,11 @@ DNS_SERVICE = "kube-dns"
 MANAGER = "node-dns.moorage.dev"
 
 
+def dns_slice_key(node_name: str) -> Key:
+    """The node's own slice."""
+    return Key(DNS_NAMESPACE, f"{DNS_SERVICE}-{node_name}")
+
+
 def dns_verbs(snapshot: Snapshot, node_name: str, port: int) -> tuple[Verb, ...]:
     """What to write so that the node's slice is right; nothing when it is, or while the node or the Service is unknown."""
     node = snapshot.get(Node, Key("", node_name))
@@ -52,12 +57,13 @@ def dns_slice(node: Node, port: int) -> EndpointSlice | None:
     if address is None or parsed is None:
         return None
     name = node.metadata.name
+    key = dns_slice_key(name)
     return EndpointSlice(
         api_version="discovery.k8s.io/v1",
         kind="EndpointSlice",
         metadata=ObjectMeta(
-            name=f"{DNS_SERVICE}-{name}",
-            namespace=DNS_NAMESPACE,
+            name=key.name,
+            namespace=key.namespace,
             labels={SERVICE_NAME_LABEL: DNS_SERVICE, MANAGED_BY_LABEL: MANAGER},
             owner_references=(OwnerReference(api_version="v1", kind="Node", name=name, uid=node.metadata.uid),),
         ),

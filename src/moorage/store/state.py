@@ -52,12 +52,14 @@ def taken_back(records: Sequence[Record], events: Iterable[StoreEvent], namespac
 
 class Table:
     """The records of one kind. The keys are also kept sorted: an insertion moves 8 bytes per later key, which for 10,000
-    keys takes microseconds, and a list is a slice.
+    keys takes microseconds, and a list is a slice. The list of all records is kept until the next write: a client that reads
+    it in a hundred pages makes it once.
     """
 
     def __init__(self) -> None:
         self._records: dict[Key, Record] = {}
         self._keys: list[Key] = []
+        self._all: list[Record] | None = None
 
     def get(self, key: Key) -> Record | None:
         return self._records.get(key)
@@ -67,14 +69,19 @@ class Table:
         if namespace:
             # No name holds a NUL byte, so nothing sorts between a namespace and the same with a NUL appended.
             keys = keys[bisect_left(keys, (namespace, "")) : bisect_left(keys, (namespace + "\0", ""))]
-        return [self._records[key] for key in keys]
+            return [self._records[key] for key in keys]
+        if self._all is None:
+            self._all = [self._records[key] for key in keys]
+        return self._all
 
     def put(self, record: Record) -> None:
+        self._all = None
         if record.key not in self._records:
             insort(self._keys, record.key)
         self._records[record.key] = record
 
     def discard(self, key: Key) -> None:
+        self._all = None
         if self._records.pop(key, None) is not None:
             del self._keys[bisect_left(self._keys, key)]
 

@@ -25,6 +25,8 @@ from moorage.table.types import ForwardingTable
 
 _SOMEBODY_INTERFERED = {errno.ENOENT, errno.EEXIST, errno.EBUSY}
 """Refusals that mean: what is installed is not what the ledger says."""
+_LARGE = 2000
+"""Elements. Our own watch is not told of larger changes, which would overflow it."""
 
 
 class NftDatapath:
@@ -40,6 +42,8 @@ class NftDatapath:
         self._localhost = Localhost(name)
         self._ledger: Ledger | None = None
         self._watch: TableWatch | None = None
+        self._missed = False
+        """Whether others may have changed something while the watch was paused."""
         self._sound = False
         """Whether the program is known to be as it should be."""
         self._unsettled: dict[Family, dict[Place, Moved]] = {family: {} for family in Family}
@@ -80,8 +84,9 @@ class NftDatapath:
         if self._watch is None or self._ledger is None or self._ledger.table is None:
             return None
         told, complete = self._watch.read({self._tables.kernel.port})
-        if not told and complete:
+        if not told and complete and not self._missed:
             return None
+        self._missed = False
         started = time.perf_counter()
         wanted, self._ledger = self._ledger.table, None
         problems = self._tables.problems()
@@ -121,7 +126,7 @@ class NftDatapath:
         ledger = self._ledger or Ledger(self._tables.read())
         self._ledger = None
         plan = ledger.plan(table)
-        self._tables.carry_out(plan)
+        self._carry_out(plan)
         ledger.commit(plan)
         self._ledger = ledger
         if begun:
@@ -133,13 +138,29 @@ class NftDatapath:
             self._unsettled[family].update(wanted.moved)
         return plan
 
+    def _carry_out(self, plan: Plan) -> None:
+        if self._watch is None or len(plan) < _LARGE:
+            self._tables.carry_out(plan)
+            return
+        self._watch.pause()
+        try:
+            before = self._tables.generation()
+            ours = self._tables.carry_out(plan)
+        finally:
+            self._watch.resume()
+        self._missed |= self._tables.generation() != before + ours
+
     def _replace(self, table: ForwardingTable) -> None:
         """Puts the program of today in place, with nothing in its maps, while a second one serves the table."""
         opened = self._localhost.was_opened(self._tables.kernel)
         self._bridge.uninstall()
         self._bridge.install()
         self._bridge.carry_out(Ledger(nothing(Family)).plan(table))
+        if self._watch is not None:
+            self._watch.pause()
         self._tables.install()
+        if self._watch is not None:
+            self._watch.resume()
         if opened:
             self._localhost.remember(self._tables.kernel)
         self._sound, self._ledger = True, None

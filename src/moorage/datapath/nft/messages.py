@@ -14,7 +14,7 @@ from moorage.model.net import Family
 
 _GETTABLE, _DELTABLE = 1, 2
 _GETCHAIN = 4
-_GETSETELEM = 13
+_GETSETELEM, _GETGEN = 13, 16
 
 _TABLE_NAME, _TABLE_USERDATA = 1, 6
 _CHAIN_TABLE, _CHAIN_NAME = 1, 3
@@ -57,6 +57,11 @@ def list_chains(family: Family) -> Message:
 def list_elements(table: Table, map_: str) -> Message:
     body = netlink.text(LIST_TABLE, table.name) + netlink.text(LIST_SET, map_)
     return Message(request(table, _GETSETELEM, netlink.NLM_F_DUMP, body), f"list {map_} of {table.name} ({table.family.value})")
+
+
+def ask_generation() -> Message:
+    """The number that each transaction raises by one, in every table of the namespace."""
+    return Message(netlink.message(netlink.SUBSYSTEM_NFTABLES << 8 | _GETGEN, 0, 0), "ask for the generation")
 
 
 def read_layout(table: Table, listing: Iterable[Reply]) -> bytes | None:

@@ -6,6 +6,7 @@ import errno
 import subprocess
 from collections.abc import Mapping
 
+from moorage.datapath import netlink
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
 from moorage.datapath.nft import messages, ruleset
 from moorage.datapath.nft.elements import Element
@@ -21,6 +22,7 @@ from moorage.model.errors import HostError
 from moorage.model.net import Family
 
 _NFT_SECONDS = 30
+_GENERATION_ID = 1
 
 
 class NftTables:
@@ -90,6 +92,11 @@ class NftTables:
         for batch in (chains, elements):
             self.kernel.transact(batch)
         return bool(chains) + bool(elements)
+
+    def generation(self) -> int:
+        """The number that each transaction of anybody raises by one."""
+        fields = dict(netlink.attributes(self.kernel.ask(messages.ask_generation()).body))
+        return int.from_bytes(fields[_GENERATION_ID], "big")
 
     def _elements(self, table: Table) -> dict[str, list[Element]]:
         dump = self.kernel.dump
