@@ -163,7 +163,7 @@ class NftDatapath:
             self._watch.resume()
         if opened:
             self._localhost.remember(self._tables.kernel)
-        self._sound, self._ledger = True, None
+        self._sound, self._missed, self._ledger = True, True, None
 
 
 def _summary(plan: Plan) -> Iterator[str]:

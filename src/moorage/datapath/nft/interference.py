@@ -48,12 +48,12 @@ class Watcher:
 
     def read(self, datagrams: Iterable[bytes], ours: Collection[int]) -> Iterator[Interference]:
         for datagram in datagrams:
-            for kind, _, port, body in _messages(datagram):
+            for kind, family, port, body in _messages(datagram):
                 if kind == _NEW_GENERATION:
                     changes, self._begun = self._begun, Counter()
                     if changes and port not in ours:
                         yield _interference(changes, dict(netlink.attributes(body)))
-                else:
+                elif family in netlink.NFPROTO.values():
                     self._take(kind, dict(netlink.attributes(body)))
 
     def _take(self, kind: int, fields: dict[int, bytes]) -> None:
@@ -64,12 +64,12 @@ class Watcher:
 
 
 def _messages(datagram: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """(message of nf_tables, sequence, port id of the sender, attributes) of each message of a datagram."""
+    """(message of nf_tables, family, port id of the sender, attributes) of each message of a datagram."""
     position = 0
     while position + 20 <= len(datagram):
-        length, type_, _, sequence, port = struct.unpack_from("=IHHII", datagram, position)
+        length, type_, _, _, port = struct.unpack_from("=IHHII", datagram, position)
         if type_ >> 8 == netlink.SUBSYSTEM_NFTABLES:
-            yield type_ & 0xFF, sequence, port, datagram[position + 20 : position + length]
+            yield type_ & 0xFF, datagram[position + 16], port, datagram[position + 20 : position + length]
         position += max(20, (length + 3) & ~3)
 
 

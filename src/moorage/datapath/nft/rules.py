@@ -30,7 +30,7 @@ from moorage.datapath.nft.chains import (
 )  # fmt: skip
 from moorage.datapath.nft.messages import Table, request
 from moorage.datapath.nft.ruleset import MASQUERADE_MARK
-from moorage.datapath.nft.spaces import AFFINITY, PODS_HERE, SEATS, Space
+from moorage.datapath.nft.spaces import AFFINITY, HASH_MODULUS, HASH_SEED, PODS_HERE, SEATS, Space
 from moorage.model.net import Family
 
 Rule = tuple[bytes, ...]
@@ -41,7 +41,7 @@ _RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS = 1, 2, 4
 _LIST_ELEM, _EXPR_NAME, _EXPR_DATA = 1, 1, 2
 _DATA_VALUE = 1
 
-_FIRST, _VERDICT = 8, 0
+_FIRST, _LAST_FOUR, _VERDICT = 8, 20, 0
 _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
 _SADDR_OFFSET = {Family.IPV4: 12, Family.IPV6: 8}
 _DADDR_OFFSET = {Family.IPV4: 16, Family.IPV6: 24}
@@ -111,8 +111,8 @@ def _draw_and_keep(chain: DrawChain) -> list[Rule]:
 
 
 def _known(family: Family, space: Space, seconds: int) -> list[Rule]:
-    """meta priority set saddr . KEY map @affinity, update @affinity { saddr . KEY timeout T : meta priority }, jump deliver;
-    delete @affinity { saddr . KEY }
+    """meta priority set CLIENT map @affinity, update @affinity { CLIENT timeout T : meta priority }, jump deliver;
+    delete @affinity { CLIENT }
 
     Whoever comes back from `deliver` has a seat whose backend is gone.
     """
@@ -126,7 +126,7 @@ def _known(family: Family, space: Space, seconds: int) -> list[Rule]:
 
 
 def _assign(family: Family, space: Space, seconds: int) -> Rule:
-    """meta priority set KEY . meta priority map @seats, add @affinity { saddr . KEY timeout T : priority }, jump deliver"""
+    """meta priority set KEY . meta priority map @seats, add @affinity { CLIENT timeout T : meta priority }, jump deliver"""
     key, after = _key(family, space, _FIRST)
     seat = (*key, _meta(after, _META_PRIORITY), _lookup(space.map(SEATS), _FIRST, _FIRST), _set_priority(_FIRST))
     return (*seat, *_remember(family, space, _ADD, seconds), _verdict(JUMP, space.chain(DELIVER)))
@@ -138,23 +138,41 @@ def _remember(family: Family, space: Space, operation: int, seconds: int) -> Rul
 
 
 def _client_key(family: Family, space: Space) -> tuple[Rule, int]:
-    """saddr . KEY from the first register on, and the register after it."""
-    key, after = _key(family, space, _FIRST + family.bits // 32)
-    return (_address(family, _SADDR_OFFSET, _FIRST), *key), after
+    """CLIENT from the first register on, and the register after it: saddr . KEY, in IPv6 with hashes in place of addresses."""
+    if family is Family.IPV4:
+        key, after = _key(family, space, _FIRST + 1)
+        return (_address(family, _SADDR_OFFSET, _FIRST), *key), after
+    fields, register = [*_hashed(_SADDR_OFFSET, _FIRST)], _FIRST + 1
+    if space is not Space.NODE_PORT:
+        fields += _hashed(_DADDR_OFFSET, register)
+        register += 1
+    ports, after = _protocol_and_port(space, register)
+    return (*fields, *ports), after
+
+
+def _hashed(offsets: dict[Family, int], register: int) -> Rule:
+    """jhash ADDRESS mod 4294967295 seed 1, by way of the last registers"""
+    return (
+        _address(Family.IPV6, offsets, _LAST_FOUR),
+        _expression(
+            "hash", be32(1, _LAST_FOUR), be32(2, register), be32(3, 16), be32(4, HASH_MODULUS), be32(5, HASH_SEED), be32(7, 0)
+        ),
+    )
 
 
 def _key(family: Family, space: Space, register: int) -> tuple[Rule, int]:
     """The fields that name a frontend, each in registers of its own, and the register after them."""
-    fields = []
-    if space is not Space.NODE_PORT:
-        fields.append(_address(family, _DADDR_OFFSET, register))
-        register += family.bits // 32
-    fields.append(_meta(register, _META_L4PROTO))
-    register += 1
-    if space is not Space.RANGE:
-        fields.append(_payload(register, _TRANSPORT_HEADER, 2, 2))
-        register += 1
-    return tuple(fields), register
+    if space is Space.NODE_PORT:
+        return _protocol_and_port(space, register)
+    ports, after = _protocol_and_port(space, register + family.bits // 32)
+    return (_address(family, _DADDR_OFFSET, register), *ports), after
+
+
+def _protocol_and_port(space: Space, register: int) -> tuple[Rule, int]:
+    protocol = _meta(register, _META_L4PROTO)
+    if space is Space.RANGE:
+        return (protocol,), register + 1
+    return (protocol, _payload(register + 1, _TRANSPORT_HEADER, 2, 2)), register + 2
 
 
 def _draw(count: int, offset: int) -> Rule:

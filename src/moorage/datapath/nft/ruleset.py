@@ -93,7 +93,7 @@ def _maps_of(family: Family, space: Space) -> str:
     map {named(FRONTENDS)} {{ typeof {found} : verdict;{interval} }}
     map {named(BACKENDS)} {{ typeof {key} . meta priority : {endpoint}; }}
     map {named(SEATS)} {{ typeof {key} . meta priority : meta priority; }}
-    map {named(AFFINITY)} {{ typeof {ip} saddr . {key} : meta priority; {remembered} }}
+    map {named(AFFINITY)} {{ typeof {space.client(family)} : meta priority; {remembered} }}
     set {named(REJECTED)} {{ typeof {found};{interval} }}
     set {named(DROPPED)} {{ typeof {found};{interval} }}
 """

@@ -4,12 +4,15 @@
     NODE_PORT   l4proto . dport              NodePorts, at every address of `node_port_addresses`
     RANGE       daddr . l4proto              a port range; which ports belong to it stands in `range_frontends`
 
+CLIENT is `saddr . KEY`. In IPv6 it has 32 bits of a hash in place of each address: nft (1.0.6) cannot load a rule again that
+updates a map under a longer key than 16 bytes. Two clients in four billion are taken for one, and go to the same backend.
+
 Each space has a set of maps of its own, named alike:
 
     frontends   KEY                     -> verdict: goto the chain that picks a backend
     backends    KEY . seat              -> address . port; a port range keeps the port, and holds the address alone
     seats       KEY . slot              -> seat, where clients are kept with their backend
-    affinity    saddr . KEY             -> seat; the kernel adds, refreshes and forgets these elements itself
+    affinity    CLIENT                  -> seat; the kernel adds, refreshes and forgets these elements itself
     rejected    KEY                     frontends without a backend that refuse connections
     dropped     KEY                     those that swallow them
 """
@@ -71,6 +74,17 @@ class Space(enum.Enum):
             Space.RANGE: (address, "meta l4proto"),
         }
         return " . ".join(fields[self])
+
+    def client(self, family: Family) -> str:
+        """The types of the fields of CLIENT; any number of 32 bits stands for a hash."""
+        if family is Family.IPV4:
+            return f"ip saddr . {self.key(family)}"
+        number = "numgen random mod 65536"
+        return f"{number} . {self.key(family).replace('ip6 daddr', number)}"
+
+
+HASH_MODULUS, HASH_SEED = 0xFFFFFFFF, 1
+"""Of `jhash`. All rules have to hash alike, those of another run too."""
 
 
 class Shape(enum.Enum):
