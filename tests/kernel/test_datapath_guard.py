@@ -37,8 +37,8 @@ def ruleset() -> str:
 
 
 def parts() -> list[str]:
-    """The ruleset in no order: the kernel lists elements as they come, and chains by age. That localhost was opened is forgotten
-    with the table.
+    """The ruleset in no order: the kernel lists elements as they come, and chains by age. That localhost was opened is
+    forgotten with the table.
     """
     pieces = (each.replace("elements = ", "").strip(" \t{}") for each in re.split(r"[\n,]", ruleset()))
     return sorted(each for each in pieces if each and each != f"chain {OPENED}")
@@ -147,7 +147,7 @@ def test_what_happens_during_a_large_change_of_ours_is_found_out(namespace: Name
             nft("delete element ip moorage frontends { 10.96.0.10 . tcp . 7 }")
             return done
 
-        datapath._tables.carry_out = disturbed  # type: ignore[method-assign,assignment]
+        datapath._tables.carry_out = disturbed  # type: ignore[method-assign]
         datapath.apply(large)
         repair = datapath.inspect()
         assert len(shown(datapath)) == 999 * 4 + 1

@@ -87,6 +87,21 @@ def test_a_change_can_be_read() -> None:
     assert len(changes) == 10
 
 
+def test_who_may_come_in_is_known_before_anybody_is_kept_out() -> None:
+    names = ("frontends", "restricted", "admitted", "cluster_sources", "cluster_ips")
+    whole = ElementChanges(tuple(Element(name, bytes(24)) for name in names), tuple(Element(name, bytes(32)) for name in names))
+    stages = [([each.map for each in stage.removed], [each.map for each in stage.added]) for stage in whole.stages()]
+    assert stages == [
+        (["restricted"], []),
+        (["admitted", "cluster_sources"], ["admitted", "cluster_sources"]),
+        ([], ["restricted"]),
+        (["frontends", "cluster_ips"], ["frontends", "cluster_ips"]),
+    ]
+    assert ElementChanges().stages() == ()
+    plain = ElementChanges(added=(Element("frontends", KEY, b"pick-1"),))
+    assert plain.stages() == (plain,)
+
+
 @pytest.mark.parametrize(
     ("prefixes", "expected"),
     [

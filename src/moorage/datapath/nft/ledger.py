@@ -148,7 +148,7 @@ class Ledger:
             before = installed.entries.get(found)
             if _may_leave_flows(found, before, now, first):
                 moved[found] = Moved(now.endpoints if now else frozenset(), now.ports if now else (0, 0))
-            if before is None and now is not None:
+            if before is None and now is not None and not now.sources and not installed.strays:
                 fresh.append((found, now))
             elif before != now:
                 less, more = difference(found, before, now)
@@ -157,8 +157,11 @@ class Ledger:
         for less, more in (self._vips(family, table, installed, uses), self._locality(family, table, installed)):
             removed += less
             added += more
-        chains = _chains(entries, installed.chains)
-        return FamilyPlan(ElementChanges(tuple(removed), tuple(added), tuple(fresh)), chains, moved, entries)
+        back = set(removed).intersection(added) if installed.strays else set()
+        changes = ElementChanges(
+            tuple(each for each in removed if each not in back), tuple(each for each in added if each not in back), tuple(fresh)
+        )
+        return FamilyPlan(changes, _chains(entries, installed.chains), moved, entries)
 
     def _vips(
         self, family: Family, table: ForwardingTable, installed: Installed, uses: Mapping[bytes, Use]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import subprocess
 from collections.abc import Mapping
+from itertools import zip_longest
 
 from moorage.datapath import netlink
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
 from moorage.datapath.nft import messages, ruleset
+from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import Element
 from moorage.datapath.nft.ledger import Installed, Plan
 from moorage.datapath.nft.listing import read_elements
@@ -84,14 +86,18 @@ class NftTables:
 
     def carry_out(self, plan: Plan) -> int:
         """Gives the number of transactions. Chains go first, by themselves: a packet between two generations must not find an
-        element whose chain is still empty.
+        element whose chain is still empty. Both families go together.
         """
         plans = [(table, plan.families[table.family]) for table in self.tables]
         chains = [each for table, wanted in plans for name in wanted.chains for each in chain_messages(table, name)]
-        elements = [each for table, wanted in plans for each in element_messages(table, wanted.elements)]
-        for batch in (chains, elements):
+        stages = zip_longest(*(wanted.elements.stages() for _, wanted in plans), fillvalue=ElementChanges())
+        batches = [chains] + [
+            [each for table, changes in zip(self.tables, stage, strict=True) for each in element_messages(table, changes)]
+            for stage in stages
+        ]
+        for batch in batches:
             self.kernel.transact(batch)
-        return bool(chains) + bool(elements)
+        return sum(bool(batch) for batch in batches)
 
     def generation(self) -> int:
         """The number that each transaction of anybody raises by one."""
