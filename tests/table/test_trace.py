@@ -199,7 +199,7 @@ def test_weights_are_shares() -> None:
     )
     verdict = trace(table, FACTS, Packet(ip(POD), ip("10.96.0.1"), Protocol.TCP, 80))
     assert [each.share for each in verdict.deliveries] == [0.25, 0.75]
-    assert verdict.steps[-1].text == "to one of 2: 10.244.0.1:8080, 10.244.1.1:8080 (75%)"
+    assert verdict.steps[-1].text == "to one of 2: 10.244.0.1:8080 (25%), 10.244.1.1:8080 (75%)"
 
 
 def test_affinity_is_a_step() -> None:

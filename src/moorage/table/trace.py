@@ -61,7 +61,10 @@ class Source(enum.Enum):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One possible end of the way. `share` is how likely it is, between 0 and 1; those of a verdict add up to 1."""
+    """One possible end of the way. `share` is how likely it is, between 0 and 1; those of a verdict add up to 1.
+
+    The backend of a port range has the port that the packet was sent to.
+    """
 
     backend: Backend
     source: Source
@@ -184,7 +187,10 @@ def _through(facts: NodeFacts, packet: Packet, begun: Verdict, choice: Choice) -
         return Verdict(action, choice.reason, tuple(steps), (), begun.service, frontend)
     counts = shares(choice.backends)
     total = sum(counts.values())
-    deliveries = tuple(Delivery(each, _source(facts, frontend, each, packet), counts[each] / total) for each in choice.backends)
+    deliveries = tuple(
+        Delivery(_at(each, packet.destination_port), _source(facts, frontend, each, packet), counts[each] / total)
+        for each in choice.backends
+    )
     if choice.narrowed is not None:
         steps.append(Step(choice.narrowed, f"{_NARROWED[choice.narrowed]} {facts.name} are used, as their hints say"))
     if frontend.affinity:
@@ -192,8 +198,12 @@ def _through(facts: NodeFacts, packet: Packet, begun: Verdict, choice: Choice) -
             Step(Reason.SESSION_AFFINITY, f"{packet.source} keeps its backend for {frontend.affinity} s after each connection")
         )
     steps += _source_steps(frontend, deliveries, packet)
-    steps.append(Step(Reason.FORWARDED, f"to one of {len(deliveries)}: {_listed(packet, deliveries)}"))
+    steps.append(Step(Reason.FORWARDED, f"to one of {len(deliveries)}: {_listed(deliveries)}"))
     return Verdict(Action.FORWARD, Reason.FORWARDED, tuple(steps), deliveries, begun.service, frontend)
+
+
+def _at(backend: Backend, port: int) -> Backend:
+    return backend if backend.port else Backend.at(backend.address, port, backend.node, backend.weight)
 
 
 _NARROWED = {
@@ -238,14 +248,7 @@ def _source_steps(frontend: Frontend, deliveries: tuple[Delivery, ...], packet: 
     return steps
 
 
-def _listed(packet: Packet, deliveries: tuple[Delivery, ...], shown: int = 3) -> str:
-    names = []
-    for each in deliveries[:shown]:
-        port = each.backend.port or packet.destination_port
-        weight = f" ({each.share:.0%})" if each.backend.weight != 1 else ""
-        names.append(f"{_host(each.backend.address)}:{port}{weight}")
+def _listed(deliveries: tuple[Delivery, ...], shown: int = 3) -> str:
+    alike = len({each.share for each in deliveries}) == 1
+    names = [str(each.backend) if alike else f"{each.backend} ({each.share:.0%})" for each in deliveries[:shown]]
     return ", ".join(names) + (", ..." if len(deliveries) > shown else "")
-
-
-def _host(address: Address) -> str:
-    return f"[{address}]" if address.version == 6 else str(address)

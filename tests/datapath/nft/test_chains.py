@@ -8,6 +8,7 @@ from moorage.datapath.nft.chains import (
     INSIDE,
     AssignChain,
     DrawChain,
+    GuardChain,
     KnownChain,
     MasqueradeChain,
     Pick,
@@ -18,7 +19,13 @@ from moorage.datapath.nft.chains import (
 from moorage.datapath.nft.spaces import Space
 
 PICKS = st.builds(
-    Pick, st.sampled_from(Space), st.integers(0, 40000), st.integers(0, 400), st.booleans(), st.sampled_from([0, 1, 10800])
+    Pick,
+    st.sampled_from(Space),
+    st.integers(0, 40000),
+    st.integers(0, 400),
+    st.booleans(),
+    st.sampled_from([0, 1, 10800]),
+    st.booleans(),
 ).filter(lambda pick: bool(pick.outside or pick.inside))
 
 
@@ -34,7 +41,7 @@ def test_a_chain_leads_only_to_chains_that_were_made_before(pick: Pick) -> None:
     made: set[str] = set()
     for name in pick.needs:
         match read_chain(name):
-            case MasqueradeChain(rest):
+            case MasqueradeChain(rest) | GuardChain(_, rest):
                 assert rest in made
             case SplitChain(inside, outside):
                 assert inside in made
@@ -70,6 +77,9 @@ def test_what_chains_do() -> None:
     assert read_chain("pick-3") == DrawChain(Space.ADDRESS, 3, 0, 0)
     assert read_chain("node-port-inside-pick-3-keep-60") == DrawChain(Space.NODE_PORT, 3, INSIDE, 60)
     assert read_chain("range-masq-pick-3-keep-60") == MasqueradeChain("range-pick-3-keep-60")
+    assert read_chain("node-port-guarded-masq-pick-3") == GuardChain(Space.NODE_PORT, "node-port-masq-pick-3")
+    assert read_chain("guarded-pick-0") == GuardChain(Space.ADDRESS, "")
+    assert read_pick("guarded-pick-0") == Pick(Space.ADDRESS, 0, guarded=True)
     assert read_chain("pick-0-inside-2") == SplitChain("inside-pick-2", "")
     assert read_chain("node-port-known-60") == KnownChain(Space.NODE_PORT, 60)
     assert read_chain("assign-60") == AssignChain(Space.ADDRESS, 60)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -10,6 +10,7 @@ from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import (
     Element,
     Place,
+    admitted,
     box,
     endpoint_value,
     intervals,
@@ -17,6 +18,7 @@ from moorage.datapath.nft.elements import (
     numbered,
     place,
     protocol_number,
+    read_admitted,
     read_endpoint,
     read_number,
 )
@@ -78,28 +80,52 @@ def test_a_change_can_be_read() -> None:
         "add backends fd00:96::1 . udp . 53 . 2 : fd00:244::9 . 8080",
         "add cluster_sources 0.0.0.0",
         "add pings 0.0.0.0 : 0.0.0.0",
-        "add range_frontends 198.18.0.1 . udp . 1000-1999 : range-pick-1",
-        "add restricted 198.18.0.1 . udp . 1000-1999",
-        "add admitted 198.18.0.1 . udp . 1000-1999 . 192.0.2.0-192.0.2.255",
-        "add admitted 198.18.0.1 . udp . 1000-1999 . 198.51.100.1",
+        "add range_frontends 198.18.0.1 . udp . 1000-1999 : range-guarded-pick-1",
+        "add range_admitted 198.18.0.1 . udp . 192.0.2.0-192.0.2.255",
+        "add range_admitted 198.18.0.1 . udp . 198.51.100.1",
         "add range_backends 198.18.0.1 . udp . 0 : 10.244.0.1",
     ]
-    assert len(changes) == 10
+    assert len(changes) == 9
 
 
-def test_who_may_come_in_is_known_before_anybody_is_kept_out() -> None:
-    names = ("frontends", "restricted", "admitted", "cluster_sources", "cluster_ips")
-    whole = ElementChanges(tuple(Element(name, bytes(24)) for name in names), tuple(Element(name, bytes(32)) for name in names))
-    stages = [([each.map for each in stage.removed], [each.map for each in stage.added]) for stage in whole.stages()]
-    assert stages == [
-        (["restricted"], []),
-        (["admitted", "cluster_sources"], ["admitted", "cluster_sources"]),
-        ([], ["restricted"]),
-        (["frontends", "cluster_ips"], ["frontends", "cluster_ips"]),
-    ]
+def test_who_is_admitted_is_known_before_rules_ask() -> None:
+    first, second, third = (place(frontend(f"198.18.100.{last}").match) for last in (1, 2, 3))
+    here, there = bytes([192, 0, 2, 0]), bytes([192, 0, 2, 255])
+    inside = Element("cluster_sources", here + there)
+    changes = ElementChanges(
+        removed=(
+            Element("frontends", first.key, b"pick-1"),
+            Element("frontends", second.key, b"guarded-pick-1"),
+            admitted(second, here, here),
+            admitted(third, here, here),
+        ),
+        added=(
+            Element("frontends", first.key, b"guarded-pick-1"),
+            Element("frontends", second.key, b"pick-1"),
+            admitted(first, here, there),
+            admitted(third, here, there),
+            inside,
+        ),
+    )
+    assert changes.stages() == (
+        ElementChanges((changes.removed[3],), (*changes.added[2:4], inside)),
+        ElementChanges(changes.removed[:3], changes.added[:2]),
+    )
+
+
+def test_most_changes_are_one_transaction() -> None:
     assert ElementChanges().stages() == ()
-    plain = ElementChanges(added=(Element("frontends", KEY, b"pick-1"),))
-    assert plain.stages() == (plain,)
+    for alone in (Element("frontends", KEY, b"pick-1"), Element("cluster_sources", bytes(8))):
+        assert ElementChanges(added=(alone,)).stages() == (ElementChanges(added=(alone,)),)
+
+
+@pytest.mark.parametrize("address", ["198.18.100.6", "fd00::6"])
+def test_whom_an_element_admits_can_be_read(address: str) -> None:
+    family = ip_address(address).version
+    first, last = ip_address(address).packed, (ip_address(address) + 9).packed
+    for each in (frontend(address), frontend(address, 1000, UDP, last=1999), node_port(family=family)):
+        found = place(each.match)
+        assert read_admitted(admitted(found, first, last)) == (found.key, first, last)
 
 
 @pytest.mark.parametrize(

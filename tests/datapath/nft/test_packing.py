@@ -108,7 +108,7 @@ def test_every_kind_of_element_reads_back() -> None:
 
 def test_a_box_without_an_upper_end_is_a_point() -> None:
     keyed = netlink.nested(1, netlink.nested(1, netlink.attribute(1, KEY)))
-    assert read_elements("restricted", [Reply(0, 0, 2, netlink.nested(3, keyed))]) == [Element("restricted", KEY + KEY)]
+    assert read_elements("admitted", [Reply(0, 0, 2, netlink.nested(3, keyed))]) == [Element("admitted", KEY + KEY)]
 
 
 def test_intervals_are_two_elements_and_read_back_in_any_order() -> None:

@@ -5,6 +5,7 @@
     inside-pick-5[-keep-600]     the same among the slots of the node's own Pods and processes
     pick-3-inside-5[-keep-600]   the node's own Pods and processes go to inside-pick-5, others to pick-3 (to nowhere with 0)
     masq-...                     set the mark for masquerading, then as above
+    guarded-...                  drop clients that are not admitted, then as above (guarded-pick-0: then nothing)
     known-600, assign-600        what all chains that keep clients for 600 s have in common
 
 Each with the prefix of its space. A draw modulo the true number of backends is an exact uniform choice.
@@ -31,11 +32,11 @@ control knows packets by (tc(8), `handle 1:`).
 OPENED = "localhost-opened"
 """A chain without rules, which says that we have set the kernel parameter `route_localnet` (`localhost_io`)."""
 
-DELIVER, SEAT = "deliver", "seat"
-"""Chains of the constant program: look the seat's backend up; look the slot's seat up, then deliver."""
+DELIVER, SEAT, SWALLOW = "deliver", "seat", "swallow"
+"""Chains of the constant program: look the seat's backend up; look the slot's seat up, then deliver; count and drop."""
 
 _PICK = re.compile(
-    r"(?P<space>node-port-|range-|)(?P<masquerade>masq-)?(?P<side>inside-)?pick-(?P<count>\d+)"
+    r"(?P<space>node-port-|range-|)(?P<guarded>guarded-)?(?P<masquerade>masq-)?(?P<side>inside-)?pick-(?P<count>\d+)"
     r"(?:-inside-(?P<inside>\d+))?(?:-keep-(?P<seconds>\d+))?"
 )
 _KEEP = re.compile(r"(?P<space>node-port-|range-|)(?P<word>known|assign)-(?P<seconds>\d+)")
@@ -50,23 +51,28 @@ class Pick(NamedTuple):
     inside: int = 0
     masquerade: bool = False
     affinity: int = 0
+    guarded: bool = False
 
     @property
     def name(self) -> str:
+        before = f"{'guarded-' if self.guarded else ''}{'masq-' if self.masquerade else ''}"
         inside = f"-inside-{self.inside}" if self.inside else ""
-        return self.space.chain(f"{'masq-' if self.masquerade else ''}pick-{self.outside}{inside}{_keep(self.affinity)}")
+        return self.space.chain(f"{before}pick-{self.outside}{inside}{_keep(self.affinity)}")
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The chains that have to be there, in an order in which they can be made."""
         keep, chain = _keep(self.affinity), self.space.chain
-        names = [chain(f"{word}-{self.affinity}") for word in ("known", "assign") if self.affinity]
+        picks = self.outside or self.inside
+        names = [chain(f"{word}-{self.affinity}") for word in ("known", "assign") if self.affinity and picks]
         if self.outside:
             names.append(chain(f"pick-{self.outside}{keep}"))
         if self.inside:
             names.append(chain(f"inside-pick-{self.inside}{keep}"))
-            names.append(self._replace(masquerade=False).name)
-        return (*names, self.name) if self.masquerade else tuple(names)
+            names.append(self._replace(masquerade=False, guarded=False).name)
+        if self.masquerade and picks:
+            names.append(self._replace(guarded=False).name)
+        return (*names, self.name) if self.guarded else tuple(names)
 
 
 class SplitChain(NamedTuple):
@@ -77,6 +83,13 @@ class SplitChain(NamedTuple):
 
 
 class MasqueradeChain(NamedTuple):
+    rest: str
+
+
+class GuardChain(NamedTuple):
+    """`rest` is empty where those who are let in find nothing."""
+
+    space: Space
     rest: str
 
 
@@ -99,7 +112,7 @@ class AssignChain(NamedTuple):
     seconds: int
 
 
-Chain = SplitChain | MasqueradeChain | DrawChain | KnownChain | AssignChain
+Chain = GuardChain | SplitChain | MasqueradeChain | DrawChain | KnownChain | AssignChain
 
 
 def read_pick(name: str) -> Pick | None:
@@ -108,7 +121,8 @@ def read_pick(name: str) -> Pick | None:
     if match is None or match["side"]:
         return None
     inside, seconds = int(match["inside"] or 0), int(match["seconds"] or 0)
-    found = Pick(_SPACES[match["space"]], int(match["count"]), inside, bool(match["masquerade"]), seconds)
+    space, guarded, masquerade = _SPACES[match["space"]], bool(match["guarded"]), bool(match["masquerade"])
+    found = Pick(space, int(match["count"]), inside, masquerade, seconds, guarded)
     return found if found.name == name else None
 
 
@@ -122,6 +136,8 @@ def read_chain(name: str) -> Chain | None:
     if match is None:
         return None
     space, count, keep = _SPACES[match["space"]], int(match["count"]), _keep(int(match["seconds"] or 0))
+    if match["guarded"]:
+        return GuardChain(space, name.replace("guarded-", "", 1) if count or match["inside"] else "")
     if match["masquerade"]:
         return MasqueradeChain(name.replace("masq-", "", 1))
     if match["inside"]:

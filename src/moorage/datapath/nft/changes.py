@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import filterfalse
 
 import msgspec
 
-from moorage.datapath.nft.elements import Element, Place
+from moorage.datapath.nft.elements import Element, Place, read_admitted
 from moorage.datapath.nft.entry import Entry, elements
-from moorage.datapath.nft.spaces import ADMITTED, MAPS, RESTRICTED, Shape
+from moorage.datapath.nft.spaces import ADMITTED, MAPS, Shape, Space
 
 
 class ElementChanges(msgspec.Struct, frozen=True):
@@ -23,20 +24,21 @@ class ElementChanges(msgspec.Struct, frozen=True):
     def stages(self) -> tuple[ElementChanges, ...]:
         """The same in transactions, in order; mostly one.
 
-        The kernel switches interval sets over a moment after the others of a transaction. So nobody is kept out any more before
-        it is forgotten who may come in, and who may come in is known before others are kept out, and both before there is
-        something to come in to. `fresh` frontends keep nobody out.
+        The kernel switches interval sets over a moment after the others of a transaction. So it is known who is inside, and who
+        is admitted, before rules ask. Where fewer are admitted or all, nothing has to come first. `fresh` frontends admit all.
         """
-        last = _STAGES - 1
-        parts = (
-            ElementChanges(
-                tuple(each for each in self.removed if _removal(each) == stage),
-                tuple(each for each in self.added if _addition(each) == stage),
-                self.fresh if stage == last else (),
-            )
-            for stage in range(_STAGES)
+        opened = {_frontend(each) for each in self.added if each.map in _ADMITTED}
+
+        def comes_first(each: Element) -> bool:
+            return _frontend(each) in opened if each.map in _ADMITTED else MAPS[each.map].shape is Shape.INTERVAL
+
+        early = ElementChanges(tuple(filter(comes_first, self.removed)), tuple(filter(comes_first, self.added)))
+        if not early:
+            return (self,) if self else ()
+        late = ElementChanges(
+            tuple(filterfalse(comes_first, self.removed)), tuple(filterfalse(comes_first, self.added)), self.fresh
         )
-        return tuple(each for each in parts if each)
+        return (early, late) if late else (early,)
 
     def additions(self) -> Iterator[Element]:
         """Every element that is added."""
@@ -51,14 +53,9 @@ class ElementChanges(msgspec.Struct, frozen=True):
         return "\n".join([*(f"delete {each}" for each in self.removed), *(f"add {each}" for each in self.additions())])
 
 
-_STAGES = 4
+_ADMITTED = frozenset(space.map(ADMITTED) for space in Space)
 
 
-def _removal(element: Element) -> int:
-    return 0 if element.map == RESTRICTED else _addition(element)
-
-
-def _addition(element: Element) -> int:
-    if element.map == ADMITTED or MAPS[element.map].shape is Shape.INTERVAL:
-        return 1
-    return 2 if element.map == RESTRICTED else 3
+def _frontend(element: Element) -> tuple[str, bytes]:
+    """Whose clients an element of `admitted` names."""
+    return element.map, read_admitted(element)[0]

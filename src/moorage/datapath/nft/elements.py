@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from moorage.datapath.nft.spaces import MAPS, Field, Shape, Space
+from moorage.datapath.nft.spaces import ADMITTED, MAPS, Field, Shape, Space
 from moorage.model.net import Family, Prefix, Protocol, collapsed
 from moorage.table.types import FrontendAddress
 
@@ -93,6 +93,23 @@ def read_endpoint(space: Space, value: bytes) -> bytes:
 
 def lower_and_upper(prefix: Prefix) -> tuple[bytes, bytes]:
     return prefix[0].packed, prefix[-1].packed
+
+
+def admitted(place: Place, first: bytes, last: bytes) -> Element:
+    """The clients from one address to another may use a frontend."""
+    return Element(place.space.map(ADMITTED), place.key + first + place.key + last)
+
+
+def read_admitted(element: Element) -> tuple[bytes, bytes, bytes]:
+    """The key of the frontend, the first address, the last address."""
+    half = len(element.key) // 2
+    size = 4 if half < _SHORTEST_OF_IPV6 else 16
+    lower, upper = element.key[:half], element.key[half:]
+    return lower[:-size], lower[-size:], upper[-size:]
+
+
+_SHORTEST_OF_IPV6 = 24
+"""The length of a NodePort's key and one address."""
 
 
 def intervals(prefixes: Iterable[Prefix], family: Family) -> set[bytes]:

@@ -13,17 +13,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from moorage.datapath.nft.chains import INSIDE, MOST_SLOTS, Pick
-from moorage.datapath.nft.elements import Element, Place, box, endpoint_value, lower_and_upper, number, numbered
-from moorage.datapath.nft.spaces import (
-    ADMITTED,
-    BACKENDS,
-    DROPPED,
-    FRONTENDS,
-    REJECTED,
-    RESTRICTED,
-    SEATS,
-    Space,
-)  # fmt: skip
+from moorage.datapath.nft.elements import Element, Place, admitted, box, endpoint_value, lower_and_upper, number, numbered
+from moorage.datapath.nft.spaces import BACKENDS, DROPPED, FRONTENDS, REJECTED, SEATS, Space
 from moorage.model.net import Prefix
 from moorage.table.types import Backend, Choice, Frontend, NoBackend
 from moorage.table.weights import shares
@@ -54,17 +45,18 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     sources: tuple[Prefix, ...] = ()
 
     def pick(self, space: Space) -> Pick | None:
-        """The chain that picks among these backends; None without any."""
-        if not self.outside.slots and not self.inside.slots:
-            return None
-        return Pick(space, len(self.outside.slots), len(self.inside.slots), self.masquerade, self.affinity)
+        """The chain that decides about these backends; None where there is nothing to decide."""
+        outside, inside, guarded = len(self.outside.slots), len(self.inside.slots), bool(self.sources)
+        if outside or inside:
+            return Pick(space, outside, inside, self.masquerade, self.affinity, guarded)
+        return Pick(space, 0, guarded=True) if guarded else None
 
     @property
     def size(self) -> int:
         """How many elements it makes."""
         sides = sum(len(side.slots) + len(set(side.seats)) for side in (self.outside, self.inside))
-        found = bool(self.outside.slots or self.inside.slots) + (not self.outside.slots)
-        return sides + found + (1 + len(self.sources) if self.sources else 0)
+        found = bool(self.outside.slots or self.inside.slots or self.sources) + (not self.outside.slots)
+        return sides + found + len(self.sources)
 
     @property
     def endpoints(self) -> frozenset[bytes]:
@@ -140,17 +132,14 @@ def elements(place: Place, entry: Entry | None) -> Iterator[Element]:
 
 def frame(place: Place, entry: Entry) -> Iterator[Element]:
     """All but the backends: how the frontend is found, what happens without backends, and whom it lets in."""
-    space, found = place.space, _found(place, entry)
+    space, found = place.space, box(place, entry.ports) if place.space is Space.RANGE else place.key
     pick = entry.pick(space)
     if pick is not None:
         yield Element(space.map(FRONTENDS), found, pick.name.encode())
     if not entry.outside.slots:
         yield Element(space.map(REJECTED if entry.without_backend is NoBackend.REJECT else DROPPED), found)
-    if entry.sources:
-        lower, upper = _ends(place, entry)
-        yield Element(RESTRICTED, lower + upper)
-        for first, last in map(lower_and_upper, entry.sources):
-            yield Element(ADMITTED, lower + first + upper + last)
+    for first, last in map(lower_and_upper, entry.sources):
+        yield admitted(place, first, last)
 
 
 def side_elements(place: Place, offset: int, side: Side) -> Iterator[Element]:
@@ -164,18 +153,6 @@ def side_elements(place: Place, offset: int, side: Side) -> Iterator[Element]:
         yield Element(seats, numbered(key, offset + slot), number(offset + seat))
     for endpoint, seat in dict(zip(side.slots, side.seats, strict=True)).items():
         yield Element(backends, numbered(key, offset + seat), endpoint_value(space, endpoint))
-
-
-def _found(place: Place, entry: Entry) -> bytes:
-    """The key in `frontends`, `rejected` and `dropped`."""
-    return box(place, entry.ports) if place.space is Space.RANGE else place.key
-
-
-def _ends(place: Place, entry: Entry) -> tuple[bytes, bytes]:
-    """The same as the two ends of a box, also for a single port."""
-    found = _found(place, entry)
-    half = len(found) // 2
-    return (found[:half], found[half:]) if place.space is Space.RANGE else (found, found)
 
 
 def difference(place: Place, old: Entry | None, new: Entry | None) -> tuple[list[Element], list[Element]]:

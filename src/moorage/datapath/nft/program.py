@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from moorage.datapath import netlink
 from moorage.datapath.netlink import Message, Reply
-from moorage.datapath.nft.chains import OPENED, AssignChain, DrawChain, KnownChain, SplitChain, read_chain
+from moorage.datapath.nft.chains import (
+    OPENED,
+    DrawChain,
+    GuardChain,
+    MasqueradeChain,
+    SplitChain,
+    read_chain,
+)  # fmt: skip
 from moorage.datapath.nft.messages import Table, request
 from moorage.model.net import Family
 
@@ -52,10 +59,10 @@ def difference(expected: Program, found: Program) -> Iterator[str]:
 
 def in_order(chains: Iterable[str]) -> list[str]:
     """Those that pick a backend, each after the chains that it leads to."""
-    ranks = {KnownChain: 0, AssignChain: 0, DrawChain: 1, SplitChain: 2}
+    ranks = {DrawChain: 1, SplitChain: 2, MasqueradeChain: 3, GuardChain: 4}
     read = {name: read_chain(name) for name in chains}
     ours = [name for name, chain in read.items() if chain is not None]
-    return sorted(ours, key=lambda name: (ranks.get(type(read[name]), 3), name))
+    return sorted(ours, key=lambda name: (ranks.get(type(read[name]), 0), name))
 
 
 def _string(data: bytes) -> str:

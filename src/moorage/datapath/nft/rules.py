@@ -20,9 +20,11 @@ from moorage.datapath.nft.chains import (
     GOTO,
     JUMP,
     SEAT,
+    SWALLOW,
     AssignChain,
     Chain,
     DrawChain,
+    GuardChain,
     KnownChain,
     MasqueradeChain,
     SplitChain,
@@ -30,7 +32,7 @@ from moorage.datapath.nft.chains import (
 )  # fmt: skip
 from moorage.datapath.nft.messages import Table, request
 from moorage.datapath.nft.ruleset import MASQUERADE_MARK
-from moorage.datapath.nft.spaces import AFFINITY, HASH_MODULUS, HASH_SEED, PODS_HERE, SEATS, Space
+from moorage.datapath.nft.spaces import ADMITTED, AFFINITY, HASH_MODULUS, HASH_SEED, PODS_HERE, SEATS, Space
 from moorage.model.net import Family
 
 Rule = tuple[bytes, ...]
@@ -69,6 +71,8 @@ def _rule(table: Table, chain: str, expressions: Rule) -> bytes:
 
 def _rules(family: Family, chain: Chain) -> list[Rule]:
     match chain:
+        case GuardChain(space, rest):
+            return _guard(family, space, rest)
         case MasqueradeChain(rest):
             return [(*_set_mark(), _verdict(GOTO, rest))]
         case SplitChain(inside, outside):
@@ -82,6 +86,14 @@ def _rules(family: Family, chain: Chain) -> list[Rule]:
             return _known(family, space, seconds)
         case AssignChain(space, seconds):
             return [_assign(family, space, seconds)]
+
+
+def _guard(family: Family, space: Space, rest: str) -> list[Rule]:
+    """KEY . saddr != @admitted goto swallow; goto REST"""
+    key, after = _key(family, space, _FIRST)
+    source = _address(family, _SADDR_OFFSET, after)
+    kept_out: Rule = (*key, source, _lookup(space.map(ADMITTED), _FIRST, inverted=True), _verdict(GOTO, SWALLOW))
+    return [kept_out, (_verdict(GOTO, rest),)] if rest else [kept_out]
 
 
 def _split(family: Family, inside: str, outside: str) -> list[Rule]:
@@ -215,9 +227,10 @@ def _meta(register: int, key: int) -> bytes:
     return _expression("meta", be32(1, register), be32(2, key))
 
 
-def _lookup(name: str, source: int, destination: int | None = None) -> bytes:
+def _lookup(name: str, source: int, destination: int | None = None, inverted: bool = False) -> bytes:
+    """`inverted`: true where the map has no such key (`NFT_LOOKUP_F_INV`)."""
     into = (be32(3, destination),) if destination is not None else ()
-    return _expression("lookup", text(1, name), be32(2, source), *into)
+    return _expression("lookup", text(1, name), be32(2, source), *into, be32(5, inverted))
 
 
 def _dynset(name: str, operation: int, key: int, data: int, seconds: int = 0) -> bytes:

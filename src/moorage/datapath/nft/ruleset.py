@@ -3,7 +3,6 @@
 The hook of each chain is the earliest or latest place where its question can be answered:
 
     prerouting, raw               isolate       a packet from outside to a cluster address is dropped before it is tracked
-    prerouting, output before dnat  admit       clients outside the source ranges of a frontend are dropped
     prerouting, output dstnat     services      a new connection to a frontend is sent to a backend
     prerouting, output after dnat count         packets of Services are counted, once each
     postrouting, input srcnat     sources       the source is rewritten where it has to be; connections are counted
@@ -16,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 
-from moorage.datapath.nft.chains import DELIVER, SEAT
+from moorage.datapath.nft.chains import DELIVER, SEAT, SWALLOW
 from moorage.datapath.nft.spaces import (
     ADMITTED,
     AFFINITY,
@@ -31,7 +30,6 @@ from moorage.datapath.nft.spaces import (
     PODS_HERE,
     REFUSALS,
     REJECTED,
-    RESTRICTED,
     SEATS,
     SERVICE_CIDRS,
     TRAFFIC,
@@ -94,13 +92,14 @@ def _maps_of(family: Family, space: Space) -> str:
     map {named(BACKENDS)} {{ typeof {key} . meta priority : {endpoint}; }}
     map {named(SEATS)} {{ typeof {key} . meta priority : meta priority; }}
     map {named(AFFINITY)} {{ typeof {space.client(family)} : meta priority; {remembered} }}
+    set {named(ADMITTED)} {{ typeof {key} . {ip} saddr; flags interval; }}
     set {named(REJECTED)} {{ typeof {found};{interval} }}
     set {named(DROPPED)} {{ typeof {found};{interval} }}
 """
 
 
 def _sets(family: Family) -> str:
-    ip, found, byte = WORDS[family], Space.ADDRESS.key(family), _BYTE_FIELD[family]
+    ip, byte = WORDS[family], _BYTE_FIELD[family]
     return f"""
     set {CLUSTER_IPS} {{ typeof {ip} daddr; }}
     set {CLUSTER_SOURCES} {{ typeof {ip} saddr; flags interval; }}
@@ -109,8 +108,6 @@ def _sets(family: Family) -> str:
     set {SERVICE_CIDRS} {{ typeof {ip} daddr; flags interval; }}
     map {PINGS} {{ typeof {ip} daddr : {ip} daddr; }}
     set {UNREACHABLE} {{ typeof {ip} daddr; }}
-    set {RESTRICTED} {{ typeof {found}; flags interval; }}
-    set {ADMITTED} {{ typeof {found} . {ip} saddr; flags interval; }}
     set equal_bytes {{ typeof {byte} . {byte}; elements = {{ {_equal_bytes()} }} }}
 """
 
@@ -149,17 +146,6 @@ def _hooks(family: Family) -> str:
     chain isolate {{
         type filter hook prerouting priority raw; policy accept;
 {_loopback_guard(family)}        {ip} daddr @{CLUSTER_IPS} {ip} saddr != @{CLUSTER_SOURCES} drop
-    }}
-    chain admit {{
-        ct state new {found} @{RESTRICTED} {found} . {ip} saddr != @{ADMITTED} goto swallow
-    }}
-    chain admit-prerouting {{
-        type filter hook prerouting priority dstnat - 10; policy accept;
-        goto admit
-    }}
-    chain admit-output {{
-        type filter hook output priority -110; policy accept;
-        goto admit
     }}
     chain services {{
         {found} vmap @{FRONTENDS}
@@ -243,16 +229,16 @@ def _undelivered(family: Family) -> str:
         ct state established,related,invalid return
         ct status dnat return
         {_ECHO_REQUEST[family]} {ip} daddr @{UNREACHABLE} reject with {_HOST_UNREACHABLE[family]}
-        {found} @{DROPPED} goto swallow
+        {found} @{DROPPED} goto {SWALLOW}
         {found} @{REJECTED} goto refuse
-        {at_node_port} @{node_port(DROPPED)} goto swallow
+        {at_node_port} @{node_port(DROPPED)} goto {SWALLOW}
         {at_node_port} @{node_port(REJECTED)} goto refuse
-        {found} @{ranges(DROPPED)} goto swallow
+        {found} @{ranges(DROPPED)} goto {SWALLOW}
         {found} @{ranges(REJECTED)} goto refuse
         {ip} daddr @{CLUSTER_IPS} goto refuse
-        {ip} daddr @{SERVICE_CIDRS} goto swallow
+        {ip} daddr @{SERVICE_CIDRS} goto {SWALLOW}
     }}
-    chain swallow {{
+    chain {SWALLOW} {{
         update @{REFUSALS} {{ {found} }}
         drop
     }}

@@ -13,6 +13,7 @@ Each space has a set of maps of its own, named alike:
     backends    KEY . seat              -> address . port; a port range keeps the port, and holds the address alone
     seats       KEY . slot              -> seat, where clients are kept with their backend
     affinity    CLIENT                  -> seat; the kernel adds, refreshes and forgets these elements itself
+    admitted    KEY . saddr             the only clients of frontends that let in but some
     rejected    KEY                     frontends without a backend that refuse connections
     dropped     KEY                     those that swallow them
 """
@@ -25,6 +26,7 @@ from typing import NamedTuple
 from moorage.model.net import Family
 
 FRONTENDS, BACKENDS, SEATS, AFFINITY = "frontends", "backends", "seats", "affinity"
+ADMITTED = "admitted"
 REJECTED, DROPPED = "rejected", "dropped"
 
 CLUSTER_IPS = "cluster_ips"
@@ -41,10 +43,6 @@ PINGS = "pings"
 """Map: addresses that answer echo requests -> the node's own address that does so for them."""
 UNREACHABLE = "unreachable"
 """Set: addresses that would answer, if they had a backend."""
-RESTRICTED = "restricted"
-"""Intervals: daddr . l4proto . dport of frontends that let in only some clients."""
-ADMITTED = "admitted"
-"""Intervals: daddr . l4proto . dport . saddr of those clients."""
 TRAFFIC, CONNECTIONS, REFUSALS = "traffic", "connections", "refusals"
 """Sets of counters that the kernel fills: packets by frontend, endpoint and direction; connections; refused packets."""
 
@@ -135,6 +133,7 @@ def _maps_of(space: Space) -> dict[str, Map]:
         space.map(FRONTENDS): Map(Shape.BOX_VERDICT if ranged else Shape.VERDICT, found, (Field.CHAIN,)),
         space.map(BACKENDS): Map(Shape.DATA, (*key, Field.NUMBER), endpoint),
         space.map(SEATS): Map(Shape.DATA, (*key, Field.NUMBER), (Field.NUMBER,)),
+        space.map(ADMITTED): Map(Shape.BOX, (*key, Field.ADDRESS)),
         space.map(REJECTED): Map(Shape.BOX if ranged else Shape.SET, found),
         space.map(DROPPED): Map(Shape.BOX if ranged else Shape.SET, found),
     }
@@ -148,7 +147,5 @@ MAPS: dict[str, Map] = {
     UNREACHABLE: Map(Shape.SET, (Field.ADDRESS,)),
     PINGS: Map(Shape.DATA, (Field.ADDRESS,), (Field.ADDRESS,)),
     **dict.fromkeys((CLUSTER_SOURCES, PODS_HERE, NODE_PORT_ADDRESSES, SERVICE_CIDRS), Map(Shape.INTERVAL, (Field.ADDRESS,))),
-    RESTRICTED: Map(Shape.BOX, (Field.ADDRESS, Field.PROTOCOL, Field.PORT)),
-    ADMITTED: Map(Shape.BOX, (Field.ADDRESS, Field.PROTOCOL, Field.PORT, Field.ADDRESS)),
 }
 """Every map and set that the agent writes. What the kernel fills itself is not among them."""

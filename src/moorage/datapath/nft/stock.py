@@ -6,13 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from moorage.datapath.nft.chains import INSIDE, Pick, read_chain, read_pick
-from moorage.datapath.nft.elements import (
-    Element,
-    Place,
-    numbered,
-    read_endpoint,
-    read_number,
-)  # fmt: skip
+from moorage.datapath.nft.elements import Element, Place, numbered, read_admitted, read_endpoint, read_number
 from moorage.datapath.nft.entry import NOBODY, Entry, Side, elements, frame, side_elements
 from moorage.datapath.nft.ledger import OF_LOCALITY, OF_VIPS, Installed
 from moorage.datapath.nft.spaces import ADMITTED, BACKENDS, DROPPED, FRONTENDS, MAPS, REJECTED, SEATS, Space
@@ -25,9 +19,8 @@ Found = Mapping[str, Sequence[Element]]
 def take_stock(found: Found, chains: Iterable[str]) -> Installed:
     """Elements by map, and the names of all chains -> what is installed. What belongs to no whole entry is astray."""
     entries: dict[Place, Entry] = {}
-    admitted = _admitted(found.get(ADMITTED, ()))
     for space in Space:
-        entries |= _entries(space, found, admitted)
+        entries |= _entries(space, found)
     listed = {each for name in _OF_ENTRIES if name not in _BACKENDS for each in found.get(name, ())}
     torn = [place for place, entry in entries.items() if not listed.issuperset(_but_backends(place, entry))]
     for each in torn:
@@ -53,7 +46,7 @@ def nothing(families: Iterable[Family]) -> dict[Family, Installed]:
     return {family: Installed() for family in families}
 
 
-def _entries(space: Space, found: Found, admitted: Mapping[bytes, tuple[Prefix, ...]]) -> dict[Place, Entry]:
+def _entries(space: Space, found: Found) -> dict[Place, Entry]:
     """The frontends of one space that are there as a whole, or nearly: what is missing is written again."""
     backends = {each.key: each.value for each in found.get(space.map(BACKENDS), ())}
     seats = {each.key: each.value for each in found.get(space.map(SEATS), ())}
@@ -62,6 +55,7 @@ def _entries(space: Space, found: Found, admitted: Mapping[bytes, tuple[Prefix, 
         for name, without in ((REJECTED, NoBackend.REJECT), (DROPPED, NoBackend.DROP))
         for each in found.get(space.map(name), ())
     }
+    sources = _sources(found.get(space.map(ADMITTED), ()))
     picks = {each.key: read_pick(each.value.decode()) for each in found.get(space.map(FRONTENDS), ())}
     entries = {}
     for key in {**picks, **unserved}:
@@ -71,11 +65,9 @@ def _entries(space: Space, found: Found, admitted: Mapping[bytes, tuple[Prefix, 
         found_at, ports = _place(space, key)
         entry = _entry(found_at, pick or Pick(space, 0), backends, seats)
         if entry is not None:
-            lower = key[: len(key) // 2] if space is Space.RANGE else key
-            upper = key[len(key) // 2 :] if space is Space.RANGE else key
-            sources = admitted.get(lower + upper, ())
+            admitted = sources.get(found_at.key, ()) if pick is not None and pick.guarded else ()
             without = unserved.get(key, NoBackend.REJECT)
-            entries[found_at] = Entry(entry.outside, entry.inside, entry.masquerade, entry.affinity, without, ports, sources)
+            entries[found_at] = Entry(entry.outside, entry.inside, entry.masquerade, entry.affinity, without, ports, admitted)
     return entries
 
 
@@ -112,16 +104,14 @@ def _side(
     return Side(slots, tuple(each - offset for each in numbers) if kept else ()) if slots else NOBODY
 
 
-def _admitted(found: Iterable[Element]) -> Mapping[bytes, tuple[Prefix, ...]]:
-    """Clients by the box of the frontend that lets them in. What is no prefix is left out, and so becomes astray."""
+def _sources(admitted: Iterable[Element]) -> Mapping[bytes, tuple[Prefix, ...]]:
+    """Clients by the key of the frontend that admits them. What is no prefix is left out, and so becomes astray."""
     sources: dict[bytes, list[Prefix]] = {}
-    for each in found:
-        half = len(each.key) // 2
-        size = 4 if half < 32 else 16
-        lower, upper = each.key[:half], each.key[half:]
-        prefix = _prefix(lower[-size:], upper[-size:])
+    for each in admitted:
+        key, first, last = read_admitted(each)
+        prefix = _prefix(first, last)
         if prefix is not None:
-            sources.setdefault(lower[:-size] + upper[:-size], []).append(prefix)
+            sources.setdefault(key, []).append(prefix)
     return {key: tuple(sorted(prefixes, key=_order)) for key, prefixes in sources.items()}
 
 
