@@ -37,8 +37,8 @@ NODE = "node-1"
 
 NODE_ADDRESS = LAN[11]
 OUTSIDE_ADDRESS = LAN[100]
-LOAD_BALANCER_ADDRESS = IPv4Address("198.18.100.1")
-"""Routed to the node by everybody."""
+LOAD_BALANCER_ADDRESS = IPv4Address("198.19.100.1")
+"""On no link: everybody routes it to the node."""
 
 CLUSTER = IPv4Network("10.128.0.0/9")
 PODS = IPv4Network("10.244.0.0/16")

@@ -6,13 +6,15 @@ links, as `lab/pod_network_io.py` has them, except that all backends share one: 
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 from moorage.lab import netns_io
 from moorage.lab.machines_io import QUIET, ROUTER, link_index, routing
 from moorage.lab.plan import INTERFACE, LAN, POD_GATEWAY
-from moorage.run.bench_lab import BACKENDS, INSIDE_ADDRESS, NODE_ADDRESS, OUTSIDE_ADDRESS, BenchPlan
+from moorage.model.errors import HostError
+from moorage.run.bench_lab import BACKENDS, INSIDE_ADDRESS, NODE_ADDRESS, OUTSIDE_ADDRESS, TARGET_PORT, BenchPlan
 
 CLIENT_PORTS = "32768 40959"
 """Source ports of a client: 8,192, so that each is used again within a second or two, and all the traces that they leave
@@ -82,3 +84,27 @@ async def _set_up_pod(namespace: str, address: str) -> None:
         await route.addr("add", index=own, address=address, prefixlen=32)
         await route.route("add", dst=f"{POD_GATEWAY}/32", oif=own, scope=253)
         await route.route("add", dst="default", gateway=str(POD_GATEWAY), oif=own)
+
+
+def add_rule_by_hand(plan: BenchPlan, port: int, to: str) -> None:
+    """Sends TCP connections to that port of the node to a backend, masqueraded, by the least that nftables takes for it."""
+    text = f"""
+        table ip by-hand {{
+            chain prerouting {{
+                type nat hook prerouting priority dstnat;
+                tcp dport {port} dnat to {to}:{TARGET_PORT}
+            }}
+            chain output {{
+                type nat hook output priority -100;
+                ip daddr {NODE_ADDRESS} tcp dport {port} dnat to {to}:{TARGET_PORT}
+            }}
+            chain postrouting {{
+                type nat hook postrouting priority srcnat;
+                ip daddr {to} ct status dnat masquerade
+            }}
+        }}
+    """
+    with netns_io.inside(plan.node):
+        done = subprocess.run(["nft", "-f", "-"], input=text, text=True, capture_output=True, check=False, timeout=30)
+    if done.returncode:
+        raise HostError(f"nft refused a rule: {done.stderr.strip()}")
