@@ -1,4 +1,4 @@
-"""The lab for benchmarks of the node agent: filled through the API, and served by the real agent, which stops and starts again."""
+"""The lab for benchmarks of the node agent: filled through the API, served by the real agent, which stops and starts again."""
 
 from __future__ import annotations
 
