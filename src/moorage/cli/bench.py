@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +10,9 @@ import msgspec
 import typer
 from rich.table import Table
 
+from moorage.cli.bench_connect import connect
 from moorage.cli.kubectl import find_kubectl
+from moorage.cli.measured import machine
 from moorage.cli.output import Output, OutputOption, console, print_json
 from moorage.cli.progress import Progress
 from moorage.cli.standalone import NodesOption
@@ -26,12 +26,6 @@ UPDATE_GOAL_MS = 50.0
 INSTANCE = "bench"
 
 bench = typer.Typer(help="The published figures, measured on this machine.", no_args_is_help=True)
-
-
-def machine() -> str:
-    """What the figures were measured on."""
-    kernel, python = platform.release().split("-")[0], platform.python_version()
-    return f"{platform.machine()}, {os.cpu_count()} cores, Linux {kernel}, Python {python}"
 
 
 @bench.command()
@@ -136,4 +130,5 @@ def _print_api(report: Report) -> None:
 
 
 def register(app: typer.Typer) -> None:
+    bench.command()(connect)
     app.add_typer(bench, name="bench")

@@ -12,8 +12,8 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -21,26 +21,41 @@ import msgspec
 
 from moorage.client.kubeconfig import Access
 from moorage.client.tls_io import tls_context
+from moorage.lab.netns_io import socket_in
 from moorage.model.errors import HostError
 from moorage.run.bench_objects import Written
 
 OPENING_AT_ONCE = 32
 
+P = TypeVar("P", bound=asyncio.Protocol)
+
 _REVISION = re.compile(rb'"resourceVersion":"(\d+)"')
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where to connect, and what every request carries."""
+    """Where to connect, and what every request carries. `namespace` is the network namespace of the connections, where it is
+    not the caller's own.
+    """
 
     host: str
     port: int
     token: str
     context: ssl.SSLContext
+    namespace: str = ""
 
     @classmethod
-    def of(cls, access: Access) -> Endpoint:
+    def of(cls, access: Access, namespace: str = "") -> Endpoint:
         url = urlsplit(access.server)
-        return cls(url.hostname or "", url.port or 443, access.token, tls_context(access))
+        return cls(url.hostname or "", url.port or 443, access.token, tls_context(access), namespace)
+
+    async def connect(self, protocol: Callable[[], P]) -> P:
+        """A TLS connection that this protocol reads."""
+        loop = asyncio.get_running_loop()
+        if not self.namespace:
+            return (await loop.create_connection(protocol, self.host, self.port, ssl=self.context))[1]
+        made = socket_in(self.namespace)
+        await loop.sock_connect(made, (self.host, self.port))
+        return (await loop.create_connection(protocol, sock=made, ssl=self.context, server_hostname=self.host))[1]
 
     def head(self, method: str, path: str) -> str:
         """Request line and headers, without the empty line that ends them."""
@@ -167,30 +182,22 @@ class Watcher(asyncio.Protocol):
         self._transport.close()
 
 
-async def create_all(endpoint: Endpoint, requests: Sequence[bytes], connections: int) -> Load:
+async def create_all(endpoint: Endpoint, requests: Iterable[bytes], connections: int) -> Load:
     """Sends all requests, each connection one after the other. Raises HostError for any answer but 201."""
-    loop = asyncio.get_running_loop()
     load = Load(iter(requests))
-    opening = [
-        loop.create_connection(lambda: Creator(load), endpoint.host, endpoint.port, ssl=endpoint.context)
-        for _ in range(connections)
-    ]
-    await asyncio.gather(*opening)
+    await asyncio.gather(*(endpoint.connect(lambda: Creator(load)) for _ in range(connections)))
     await load.finished
     return load
 
 
 async def open_watches(endpoint: Endpoint, path: str, count: int) -> list[Watcher]:
     """Watches that the server has accepted."""
-    loop = asyncio.get_running_loop()
     request = f"{endpoint.head('GET', path)}\r\n".encode()
     room = asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def one() -> Watcher:
         async with room:
-            _, watcher = await loop.create_connection(
-                lambda: Watcher(request), endpoint.host, endpoint.port, ssl=endpoint.context
-            )
+            watcher = await endpoint.connect(lambda: Watcher(request))
             await watcher.started
             return watcher
 

@@ -72,25 +72,11 @@ class LabNode:
     async def ready(self, limit: float) -> None:
         """Returns when the agent has its first table in the kernel. Raises HostError with its log after `limit` seconds."""
         end = asyncio.get_running_loop().time() + limit
-        while not await self._answers():
+        while not await healthy(self._machine.namespace):
             if asyncio.get_running_loop().time() > end or self._agent.deaths >= DEATHS:
                 name = self._machine.name
                 raise HostError(f"{name} does not become ready; its log ends:\n{log_tail(self._plan, name)}")
             await asyncio.sleep(POLL)
-
-    async def _answers(self) -> bool:
-        """Whether /livez of the agent says 200, asked from the node itself."""
-        asking = socket_in(self._machine.namespace)
-        try:
-            await asyncio.get_running_loop().sock_connect(asking, ("127.0.0.1", HEALTH.port))
-            reader, writer = await asyncio.open_connection(sock=asking)
-            writer.write(HEALTH_REQUEST)
-            answer = await reader.readline()
-            writer.close()
-        except OSError:
-            asking.close()
-            return False
-        return b" 200 " in answer
 
     async def _run_kubelet(self) -> None:
         """The kubelet's connections are made on its node: a node without its cable falls silent, as in reality."""
@@ -103,3 +89,18 @@ class LabNode:
 
     def _resolv_conf(self, pod: Pod) -> str:
         return resolv_conf(pod, (str(self._plan.dns_address),))
+
+
+async def healthy(namespace: str) -> bool:
+    """Whether /livez of the node agent there says 200, asked from the node itself."""
+    asking = socket_in(namespace)
+    try:
+        await asyncio.get_running_loop().sock_connect(asking, ("127.0.0.1", HEALTH.port))
+        reader, writer = await asyncio.open_connection(sock=asking)
+        writer.write(HEALTH_REQUEST)
+        answer = await reader.readline()
+        writer.close()
+    except OSError:
+        asking.close()
+        return False
+    return b" 200 " in answer
