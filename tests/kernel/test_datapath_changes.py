@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import pytest
 
 from moorage.datapath.nft.datapath_io import NftDatapath
-from moorage.model.net import Family
+from moorage.model.net import Family, Protocol
 from moorage.table.types import AddressKind, Backend, Choice, Frontend, FrontendAddress
 from tests.kernel.needs import needs_root
 from tests.kernel.test_datapath_packets import DATAGRAM, NODE_PORT, STREAM, V4, VIP, cluster, install, node_port
@@ -20,7 +20,7 @@ from tests.kernel.topology import NODE, PORT, Topology, backend_address, forget_
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
-NOBODY = {Family.IPV4: "10.244.1.99", Family.IPV6: "fd00:244::99"}
+NOBODY = {Family.IPV4: ip_address("10.244.1.99"), Family.IPV6: ip_address("fd00:244::99")}
 """An address behind the first backend that answers nothing."""
 
 
@@ -33,7 +33,7 @@ def topology() -> Iterator[Topology]:
                 version,
                 "route",
                 "add",
-                NOBODY[family],
+                str(NOBODY[family]),
                 "via",
                 str(backend_address(family, 2)),
                 "dev",
@@ -137,13 +137,28 @@ def test_a_datagram_flow_that_found_nobody_finds_the_first_backend(
 def test_a_connection_that_nobody_answered_is_balanced_again(topology: Topology, datapath: NftDatapath, family: Family) -> None:
     """The first SYN goes to a backend that is dead; the kernel sends it again after a second."""
     match = node_port(family, ())[0].match
-    install(topology, datapath, served(match, NOBODY[family]))
+    install(topology, datapath, served(match, str(NOBODY[family])))
     asking = topology.client.open_socket(family, STREAM)
     with asking:
         asking.setblocking(False)
         asking.connect_ex((str(NODE[family]), NODE_PORT))
         install(topology, datapath, served(match, str(backend_address(family, 4))))
         asking.settimeout(5)  # sending waits for the connection
+        assert exchange(asking) == "b4"
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_connection_that_was_routed_on_is_balanced_once_there_is_a_backend(
+    topology: Topology, datapath: NftDatapath, family: Family
+) -> None:
+    """Before a load-balancer address has a backend, the node routes the first SYN to wherever it leads, and tracks it."""
+    install(topology, datapath)
+    match = FrontendAddress(NOBODY[family], Protocol.TCP, 80)
+    with topology.client.open_socket(family, STREAM) as asking:
+        asking.setblocking(False)
+        asking.connect_ex((str(NOBODY[family]), 80))
+        install(topology, datapath, served(match, str(backend_address(family, 4))))
+        asking.settimeout(5)
         assert exchange(asking) == "b4"
 
 

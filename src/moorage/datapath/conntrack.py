@@ -2,7 +2,8 @@
 
 The kernel looks a frontend up for the first packet of a flow only and keeps the answer. A flow whose backend is gone
 therefore has to be forgotten, so that its next packet is balanced again: UDP always (a client may keep its port for
-hours), TCP and SCTP as long as nobody has answered (a SYN that is sent again). Connections that are under way drain.
+hours), TCP and SCTP as long as nobody has answered (a SYN that is sent again). Connections that are under way drain. The
+same goes for a flow that began before its frontend had a backend, and was routed on untranslated.
 Source: `linux/netfilter/nfnetlink_conntrack.h`.
 """
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,10 +10,10 @@ from moorage.datapath.nft.elements import place
 from moorage.datapath.nft.ledger import FamilyPlan, Installed, Ledger
 from moorage.datapath.nft.stock import nothing, take_stock
 from moorage.model.meta import Key
-from moorage.model.net import Family
+from moorage.model.net import Family, Protocol
 from moorage.table.types import ForwardingTable, Frontend
 from tests.datapath.contract import FULL, shown
-from tests.datapath.tables import CLUSTER_IP, LOAD_BALANCER, TCP, UDP, backend, frontend, node_port, table
+from tests.datapath.tables import CLUSTER_IP, LOAD_BALANCER, SCTP, TCP, UDP, backend, frontend, node_port, table
 
 
 def after(*tables: ForwardingTable) -> FamilyPlan:
@@ -68,17 +69,18 @@ def test_frontends_that_lose_a_backend_may_leave_flows_behind() -> None:
     assert after(one, table(frontend())).moved == {at: Moved(frozenset())}
 
 
-def test_the_first_backend_matters_to_udp_flows_only() -> None:
-    for protocol, expected in ((TCP, 0), (UDP, 1)):
-        moved = after(table(frontend(protocol=protocol)), table(frontend(protocol=protocol, backends=(1,)))).moved
-        assert len(moved) == expected
+@pytest.mark.parametrize("protocol", [TCP, UDP, SCTP])
+def test_before_the_first_backend_packets_were_passed_on_untranslated(protocol: Protocol) -> None:
+    moved = after(table(frontend(protocol=protocol)), table(frontend(protocol=protocol, backends=(1,)))).moved
+    assert moved == {place(frontend(protocol=protocol).match): Moved(frozenset({backend(1).endpoint}))}
 
 
-def test_at_first_every_flow_over_udp_may_be_stale() -> None:
+def test_at_first_every_flow_may_be_stale() -> None:
     served = table(frontend(protocol=UDP, backends=(1,)), frontend(backends=(1,)), node_port(protocol=UDP))
-    assert set(after(served).moved) == {place(frontend(protocol=UDP).match)}
+    expected = {place(frontend(protocol=protocol).match) for protocol in (TCP, UDP)}
+    assert set(after(served).moved) == expected
     ledger = Ledger(after_apply(served))
-    assert set(ledger.plan(served).families[Family.IPV4].moved) == {place(frontend(protocol=UDP).match)}
+    assert set(ledger.plan(served).families[Family.IPV4].moved) == expected
 
 
 def after_apply(applied: ForwardingTable) -> dict[Family, Installed]:

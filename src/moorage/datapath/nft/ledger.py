@@ -13,7 +13,7 @@ import msgspec
 from moorage.datapath.conntrack import Moved
 from moorage.datapath.nft.chains import Pick
 from moorage.datapath.nft.changes import ElementChanges
-from moorage.datapath.nft.elements import Element, Place, intervals, place, protocol_number
+from moorage.datapath.nft.elements import Element, Place, intervals, place
 from moorage.datapath.nft.entry import Entry, difference, entry
 from moorage.datapath.nft.spaces import (
     CLUSTER_IPS,
@@ -25,7 +25,7 @@ from moorage.datapath.nft.spaces import (
     UNREACHABLE,
 )  # fmt: skip
 from moorage.datapath.nft.vips import Use, used_more, vip_elements
-from moorage.model.net import Family, Prefix, Protocol
+from moorage.model.net import Family, Prefix
 from moorage.table.types import ForwardingTable, Frontend, Locality
 
 OF_VIPS = (CLUSTER_IPS, PINGS, UNREACHABLE)
@@ -146,7 +146,7 @@ class Ledger:
             entries[found] = entry(frontend, installed.entries.get(found))
         for found, now in entries.items():
             before = installed.entries.get(found)
-            if _may_leave_flows(found, before, now, first):
+            if _may_leave_flows(before, now, first):
                 moved[found] = Moved(now.endpoints if now else frozenset(), now.ports if now else (0, 0))
             if before is None and now is not None and not now.sources and not installed.strays:
                 fresh.append((found, now))
@@ -218,13 +218,11 @@ def _order(pick: Pick) -> tuple[str, int, int, bool, int]:
     return pick.space.value, pick.outside, pick.inside, pick.masquerade, pick.affinity
 
 
-def _may_leave_flows(found: Place, before: Entry | None, now: Entry | None, first: bool) -> bool:
-    """Whether tracked flows may contradict the change: a backend went, or UDP was passed on untranslated until now.
+def _may_leave_flows(before: Entry | None, now: Entry | None, first: bool) -> bool:
+    """Whether tracked flows may contradict the change: a backend went, or packets were passed on untranslated until now.
 
-    At first nobody knows what happened before, so that every flow over UDP is looked at.
+    At first nobody knows what happened before, so that every flow is looked at.
     """
     old = before.endpoints if before else frozenset()
     new = now.endpoints if now else frozenset()
-    if protocol_number(found) == Protocol.UDP.number and new and (first or not old):
-        return True
-    return not old <= new
+    return not old <= new or (bool(new) and (first or not old))
