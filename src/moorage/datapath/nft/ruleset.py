@@ -4,9 +4,8 @@ The hook of each chain is the earliest or latest place where its question can be
 
     prerouting, raw               isolate       a packet from outside to a cluster address is dropped before it is tracked
     prerouting, output dstnat     services      a new connection to a frontend is sent to a backend
-    prerouting, output after dnat count         packets of Services are counted, once each
+    input, forward, output        undelivered   a translated packet is counted; what was not and should have been is answered
     postrouting, input srcnat     sources       the source is rewritten where it has to be; connections are counted
-    input, forward, output        undelivered   what should have been translated and was not is answered
 
 Chains that pick a backend are written by `rules`, as they are needed; `chains` says which there are.
 """
@@ -30,9 +29,10 @@ from moorage.datapath.nft.spaces import (
     PODS_HERE,
     REFUSALS,
     REJECTED,
+    REPLIES,
+    REQUESTS,
     SEATS,
     SERVICE_CIDRS,
-    TRAFFIC,
     UNREACHABLE,
     WORDS,
     Space,
@@ -44,8 +44,8 @@ MASQUERADE_MARK = 0x4000
 
 MOST_CLIENTS = 1 << 20
 """Clients that are remembered for each space (`sessionAffinity`), and pairs of frontend and endpoint that are counted."""
-COUNTED_FOR = "1d"
-"""How long a counter is kept after its last packet."""
+MOST_REFUSALS, COUNTED_FOR = 1 << 14, "1h"
+"""How many refused addresses are counted, and how long each is remembered: anybody can make up new ones."""
 
 _BYTE_FIELD = {Family.IPV4: "ip ttl", Family.IPV6: "ip6 hoplimit"}
 """A field of one byte: what `typeof` needs to declare a set of bytes."""
@@ -113,14 +113,18 @@ def _sets(family: Family) -> str:
 
 
 def _counters(family: Family) -> str:
-    """The kernel makes an element for what it meets first, so that what has no traffic costs nothing."""
+    """The kernel makes an element for what it meets first, so that what has no traffic costs nothing. `counts` reads them, and
+    removes those whose frontend or endpoint is gone.
+    """
     address = _ADDRESS_TYPE[family]
-    counted = f"flags dynamic,timeout; timeout {COUNTED_FOR}; size {MOST_CLIENTS}; counter;"
     pair = f"{address} . inet_proto . inet_service . {address}"
+    counted = f"flags dynamic; size {MOST_CLIENTS}; counter;"
+    passing = f"flags dynamic,timeout; timeout {COUNTED_FOR}; size {MOST_REFUSALS}; counter;"
     return f"""
-    set {TRAFFIC} {{ type {pair} . ct_dir; {counted} }}
+    set {REQUESTS} {{ type {pair}; {counted} }}
+    set {REPLIES} {{ type {pair}; {counted} }}
     set {CONNECTIONS} {{ type {pair}; {counted} }}
-    set {REFUSALS} {{ typeof {Space.ADDRESS.key(family)}; {counted} }}
+    set {REFUSALS} {{ typeof {Space.ADDRESS.key(family)}; {passing} }}
 """
 
 
@@ -183,8 +187,8 @@ def _loopback_guard(family: Family) -> str:
     """
     if family is Family.IPV6:
         return ""
-    return """        iifname != "lo" ip daddr 127.0.0.0/8 drop
-        iifname != "lo" ip saddr 127.0.0.0/8 drop
+    return """        ip daddr 127.0.0.0/8 iifname != "lo" drop
+        ip saddr 127.0.0.0/8 iifname != "lo" drop
 """
 
 
@@ -194,34 +198,30 @@ def _at_node_port(family: Family) -> str:
 
 
 def _counting(family: Family) -> str:
-    """A packet enters the node's stack once: from a wire or from a process. nft reads a tracked port where it knows of which
-    protocol.
+    """To look an element up counts as well, and costs half of an `update`, which makes it where it is missing. What tracking
+    would tell of the endpoint stands in the packet too, and is read there faster.
     """
     ip = WORDS[family]
-    pair = f"ct original {ip} daddr . meta l4proto . ct original proto-dst . ct reply {ip} saddr"
-    protocols = ("tcp", "udp", "sctp")
-    chains = ""
-    for word, counted in (
-        ("packet", f"@{TRAFFIC} {{ {pair} . ct direction }}"),
-        ("connection", f"@{CONNECTIONS} {{ {pair} }}"),
-    ):
-        rules = "\n".join(f"        meta l4proto {each} update {counted}" for each in protocols)
-        chains += f"""
-    chain count-{word} {{
-{rules}
-    }}"""
-    return f"""{chains}
-    chain count-prerouting {{
-        type filter hook prerouting priority dstnat + 10; policy accept;
-        iifname != "lo" ct status dnat goto count-packet
-    }}
-    chain count-output {{
-        type filter hook output priority -90; policy accept;
-        ct status dnat goto count-packet
-    }}"""
+    frontend = f"ct original {ip} daddr . meta l4proto . ct original proto-dst"
+    requests, replies = f"{frontend} . {ip} daddr", f"{frontend} . {ip} saddr"
+    return f"""
+    chain count-packet {{
+        ct direction reply goto count-reply
+{_for_each_protocol(f"{requests} @{REQUESTS} accept", f"update @{REQUESTS} {{ {requests} }} accept")}    }}
+    chain count-reply {{
+{_for_each_protocol(f"{replies} @{REPLIES} accept", f"update @{REPLIES} {{ {replies} }} accept")}    }}
+    chain count-connection {{
+{_for_each_protocol(f"update @{CONNECTIONS} {{ {requests} }} return")}    }}
+"""
+
+
+def _for_each_protocol(*rules: str) -> str:
+    """nft reads a tracked port where it knows of which protocol."""
+    return "".join(f"        meta l4proto {each} {rule}\n" for each in ("tcp", "udp", "sctp") for rule in rules)
 
 
 def _undelivered(family: Family) -> str:
+    """A packet between two processes of the node comes by twice, and is counted where it is sent."""
     ip, found, at_node_port = WORDS[family], Space.ADDRESS.key(family), _at_node_port(family)
     node_port, ranges = Space.NODE_PORT.map, Space.RANGE.map
     return f"""
@@ -249,15 +249,18 @@ def _undelivered(family: Family) -> str:
     }}
     chain undelivered-input {{
         type filter hook input priority filter; policy accept;
+        ct status dnat iifname != "lo" goto count-packet
         goto undelivered
     }}
     chain undelivered-forward {{
         type filter hook forward priority filter; policy accept;
+        ct status dnat goto count-packet
         meta l4proto tcp ct state invalid drop
         goto undelivered
     }}
     chain undelivered-output {{
         type filter hook output priority filter; policy accept;
+        ct status dnat goto count-packet
         goto undelivered
     }}
 """

@@ -43,8 +43,10 @@ PINGS = "pings"
 """Map: addresses that answer echo requests -> the node's own address that does so for them."""
 UNREACHABLE = "unreachable"
 """Set: addresses that would answer, if they had a backend."""
-TRAFFIC, CONNECTIONS, REFUSALS = "traffic", "connections", "refusals"
-"""Sets of counters that the kernel fills: packets by frontend, endpoint and direction; connections; refused packets."""
+REQUESTS, REPLIES, CONNECTIONS = "requests", "replies", "connections"
+"""Sets of counters that the kernel fills: the packets of each direction, and connections, by frontend and endpoint."""
+REFUSALS = "refusals"
+"""The same for refused packets, by where they were sent."""
 
 WORDS = {Family.IPV4: "ip", Family.IPV6: "ip6"}
 """How nft spells the families."""
