@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from moorage.datapath.counts import Counts
 from moorage.datapath.fake import FakeDatapath
+from moorage.datapath.nft.counting_io import NftCounters
 from moorage.datapath.types import Applied
 from moorage.model.cluster import Node
 from moorage.model.errors import HostError, UserError
@@ -15,11 +17,13 @@ from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.model.verbs import Create, Update
+from moorage.observe.figures import Figures
 from moorage.run.addons import addons
 from moorage.run.asking import read_answers
 from moorage.run.bench_update import spread
 from moorage.run.forward_io import FIRST_RETRY, SETTLE_AFTER, Forwarder
 from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE, dns_slice, dns_verbs
+from moorage.run.measure_io import Measurements
 from moorage.run.node import wants
 from moorage.run.power import POWER_ANNOTATION, wished
 from moorage.run.standalone import UpSettings
@@ -153,6 +157,19 @@ def test_a_refused_table_is_tried_again_with_growing_pauses() -> None:
         forwarder.wake()
     assert forwarder.health().healthy
     assert datapath.table is not None
+    figures = forwarder.figures
+    assert figures.refusals == 2
+    assert sum(figures.syncs.counts) == 1
+    assert figures.syncs.total == pytest.approx(3 * FIRST_RETRY, rel=0.01)
+
+
+def test_an_agents_metrics_where_the_kernel_does_not_tell_its_counts() -> None:
+    class Silent(NftCounters):
+        def read(self) -> Counts:
+            raise HostError("no")
+
+    text = Measurements(Figures(operations=3), ForwardingTable, Silent()).render()
+    assert "moorage_sync_operations_total 3.0" in text
 
 
 def test_changes_that_follow_each_other_are_settled_together() -> None:

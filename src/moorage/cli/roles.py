@@ -84,6 +84,9 @@ def node(
         typer.Option(help="prefixes of the node's addresses at which NodePorts are served, or primary; may be repeated"),
     ] = ["primary"],  # noqa: B006
     localhost_nodeports: Annotated[bool, typer.Option(help="serve NodePorts on the node's loopback addresses too")] = True,
+    metrics_bind_address: Annotated[
+        str, typer.Option(help="ADDRESS:PORT at which /metrics is served; empty: nowhere")
+    ] = "127.0.0.1:10249",
     dns_port: Annotated[int, typer.Option(help="serve cluster DNS at this port of the node; 0: do not")] = 0,
     log_format: LogFormatOption = "auto",
 ) -> None:
@@ -96,6 +99,7 @@ def node(
         cluster_cidrs=tuple(cluster_cidr),
         node_port_addresses=tuple(nodeport_addresses),
         localhost_node_ports=localhost_nodeports,
+        metrics=metrics_bind_address,
         dns_port=dns_port,
     )
     run_role("node", run_node(settings), log_format)

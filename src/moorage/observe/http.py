@@ -43,11 +43,15 @@ def parse_head(head: bytes) -> Request | None:
 
 
 def answer_json(request: Request, code: int, body: Mapping[str, object], fields: str = "", indent: str | None = None) -> bytes:
-    """The response to GET, its head to HEAD, and 405 to any other method. `fields` are header lines, each with its CRLF."""
+    """As `answer`. `fields` are header lines, each with its CRLF."""
+    return answer(request, code, "application/json", json.dumps(body, indent=indent), fields)
+
+
+def answer(request: Request, code: int, content_type: str, body: str, fields: str = "") -> bytes:
+    """The response to GET, its head to HEAD, and 405 to any other method."""
     if request.method not in ("GET", "HEAD"):
         return refuse(405, "Allow: GET, HEAD\r\n")
-    text = json.dumps(body, indent=indent)
-    return _response(code, "application/json", text, fields, head_only=request.method == "HEAD")
+    return _response(code, content_type, body, fields, head_only=request.method == "HEAD")
 
 
 def refuse(code: int, fields: str = "") -> bytes:
@@ -56,8 +60,9 @@ def refuse(code: int, fields: str = "") -> bytes:
 
 
 def _response(code: int, content_type: str, body: str, fields: str = "", head_only: bool = False) -> bytes:
+    data = body.encode()
     head = (
-        f"HTTP/1.1 {code} {_PHRASES[code]}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+        f"HTTP/1.1 {code} {_PHRASES[code]}\r\nContent-Type: {content_type}\r\nContent-Length: {len(data)}\r\n"
         f"X-Content-Type-Options: nosniff\r\n{fields}Connection: close\r\n\r\n"
-    )
-    return (head if head_only else head + body).encode()
+    ).encode()
+    return head if head_only else head + data

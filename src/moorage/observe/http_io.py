@@ -1,4 +1,4 @@
-"""A port of every address, IPv4 and IPv6, of this process's network namespace: one answer a connection, within bounds."""
+"""A port of one address or all, IPv4 and IPv6, of this process's network namespace: one answer a connection, within bounds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from moorage.model.errors import HostError
@@ -30,9 +30,16 @@ class Crowd:
         self.present = 0
 
 
-def open_port(port: int, purpose: str, if_taken: str = "") -> socket.socket:
-    """A listening socket; `port` 0 is any. Raises HostError where it is not to be had; `if_taken` is a hint for a taken one."""
+Respond = Callable[[Request], bytes | Awaitable[bytes]]
+
+
+def open_port(port: int, purpose: str, if_taken: str = "", address: str = "") -> socket.socket:
+    """A listening socket; `port` 0 is any, no address is all. Raises HostError where it is not to be had; `if_taken` is a hint
+    for a taken one.
+    """
     try:
+        if address:
+            return socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
         if socket.has_dualstack_ipv6():
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
@@ -47,7 +54,7 @@ class PortServer:
     def __init__(
         self,
         opened: socket.socket,
-        respond: Callable[[Request], bytes],
+        respond: Respond,
         crowd: Crowd,
         limit: int = MAX_CONNECTIONS,
         head_seconds: float = HEAD_SECONDS,
@@ -108,4 +115,7 @@ class PortServer:
         except asyncio.IncompleteReadError as error:
             return refuse(400) if error.partial else b""
         request = parse_head(head.removesuffix(b"\r\n\r\n"))
-        return refuse(400) if request is None else self._respond(request)
+        if request is None:
+            return refuse(400)
+        answer = self._respond(request)
+        return answer if isinstance(answer, bytes) else await answer

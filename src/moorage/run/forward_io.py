@@ -10,6 +10,7 @@ import structlog
 
 from moorage.datapath.types import Datapath, Repair
 from moorage.model.errors import HostError
+from moorage.observe.figures import Figures
 from moorage.observe.health_io import Health
 from moorage.table.types import ForwardingTable
 
@@ -33,7 +34,8 @@ class Forwarder:
         self._retry_at: float | None = None
         self._settle_at: float | None = None
         self._pause = FIRST_RETRY
-        self._updated = 0.0
+        self._waiting_since: float | None = None
+        self.figures = Figures()
         self.first_table = asyncio.Event()
         """Set once the kernel holds a table."""
 
@@ -50,6 +52,7 @@ class Forwarder:
             self._retry_at = self._later(error)
             return None
         if repair is not None:
+            self.figures.repairs += 1
             self._settle_at = self._settle_at or self._clock() + SETTLE_AFTER
         return repair
 
@@ -59,8 +62,17 @@ class Forwarder:
         due = [each for each in (self._retry_at, self._settle_at) if each is not None]
         return max(0.0, min(due) - self._clock()) if due else None
 
-    def apply(self, table: ForwardingTable) -> None:
-        """Makes the kernel agree with a new table. A refusal is logged, told by `health`, and tried again by `wake`."""
+    @property
+    def table(self) -> ForwardingTable:
+        """The newest one, empty before the first."""
+        return self._table or ForwardingTable()
+
+    def apply(self, table: ForwardingTable, since: float | None = None) -> None:
+        """Makes the kernel agree with a new table, made of what was seen at `since` (by the clock; by default now). A refusal
+        is logged, told by `health`, and tried again by `wake`.
+        """
+        if self._waiting_since is None:
+            self._waiting_since = self._clock() if since is None else since
         self._table = table
         self._write()
 
@@ -82,7 +94,11 @@ class Forwarder:
             return
         self._retry_at, self._pause = None, FIRST_RETRY
         self._settle_at = self._settle_at or self._clock() + SETTLE_AFTER
-        self._updated = time.time()
+        self.figures.last_sync = time.time()
+        self.figures.operations += applied.operations
+        if self._waiting_since is not None:
+            self.figures.syncs.add(self._clock() - self._waiting_since)
+            self._waiting_since = None
         self.first_table.set()
         if applied.operations:
             log.info("applied", operations=applied.operations, ms=round(applied.seconds * 1e3, 2))
@@ -94,10 +110,12 @@ class Forwarder:
             self._settle_at = self._later(error)
             return
         self._settle_at = None
+        self.figures.flows += forgotten
         if forgotten:
             log.info("settled", forgotten_flows=forgotten)
 
     def _later(self, error: HostError) -> float:
+        self.figures.refusals += 1
         log.error("the kernel refused", error=str(error), retry_in_s=self._pause)
         due = self._clock() + self._pause
         self._pause = min(LAST_RETRY, self._pause * 2)
@@ -105,4 +123,4 @@ class Forwarder:
 
     def health(self) -> Health:
         """Healthy while the kernel holds the newest table."""
-        return Health(self._table is not None and self._retry_at is None, last_updated=self._updated)
+        return Health(self._table is not None and self._retry_at is None, last_updated=self.figures.last_sync)

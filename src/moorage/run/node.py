@@ -21,22 +21,25 @@ from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Mirror, Want
 from moorage.client.perform_io import perform
+from moorage.datapath.nft.counting_io import NftCounters
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.dns.serve_io import serve_dns
 from moorage.model.cluster import Namespace, Node, eligible
 from moorage.model.errors import UserError
 from moorage.model.meta import Key
-from moorage.model.net import Prefix
+from moorage.model.net import Prefix, parse_address
 from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.observe.health_io import Health, HealthServer
+from moorage.observe.metrics_io import MetricsServer
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.run.local_checks import LocalChecks
 from moorage.run.local_dns import dns_slice_key, dns_verbs
+from moorage.run.measure_io import Measurements
 from moorage.run.tell_io import Teller
 from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
@@ -52,6 +55,8 @@ makes as many tuples, none in a cycle, and at the default the looks for one cost
 at again.
 """
 
+METRICS = "127.0.0.1:10249"
+
 PRIMARY = "primary"
 """In place of prefixes: NodePorts are served at the Node's InternalIPs (kube-proxy `--nodeport-addresses primary`)."""
 
@@ -59,7 +64,8 @@ PRIMARY = "primary"
 class NodeSettings(msgspec.Struct, frozen=True):
     """`cluster_cidrs` are the Pod networks; empty means those of the Node objects. `dns_port` 0 serves no DNS.
 
-    `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds the node's loopback addresses.
+    `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds the node's loopback addresses. `metrics` is the
+    ADDRESS:PORT at which they are served; empty serves none.
     """
 
     name: str
@@ -68,6 +74,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
     node_port_addresses: tuple[str, ...] = (PRIMARY,)
     localhost_node_ports: bool = True
     health_port: int = 10256
+    metrics: str = METRICS
     dns_port: int = 0
 
     @property
@@ -78,6 +85,17 @@ class NodeSettings(msgspec.Struct, frozen=True):
             raise UserError(f"--nodeport-addresses is either {PRIMARY} or prefixes such as 192.0.2.0/24, not both")
         served = () if at == (PRIMARY,) else _prefixes("--nodeport-addresses", at)
         return NetworkSettings(_prefixes("--cluster-cidr", self.cluster_cidrs), served, self.localhost_node_ports)
+
+    @property
+    def metrics_at(self) -> tuple[str, int]:
+        """Raises UserError for what is no address and port."""
+        address, _, port = self.metrics.rpartition(":")
+        host = address.removeprefix("[").removesuffix("]")
+        if parse_address(host) is None or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise UserError(
+                f"--metrics-bind-address {self.metrics}: must be an address and a port, such as {METRICS} or [::]:10249"
+            )
+        return host, int(port)
 
 
 def _prefixes(option: str, texts: tuple[str, ...]) -> tuple[Prefix, ...]:
@@ -117,6 +135,9 @@ async def run_node(settings: NodeSettings) -> None:
         health = HealthServer(settings.health_port, lambda: node_health(settings.name, forwarder.health(), mirror.snapshot))
         tasks.create_task(health.serve(), name="health")
         tasks.create_task(guard(forwarder, teller.say), name="guard")
+        if settings.metrics:
+            measurements = Measurements(forwarder.figures, lambda: forwarder.table, NftCounters())
+            tasks.create_task(MetricsServer(*settings.metrics_at, measurements.render).serve(), name="metrics")
         moved = asyncio.Event()
         if settings.dns_port:
             tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
@@ -138,10 +159,11 @@ async def _forward(
             forwarder.wake()
             checks.wake()
             continue
+        since = time.monotonic()
         if changes.everything or changes.of(Node) or changes.of(ServiceCIDR):
             facts = node_facts(name, snapshot, network)
         table = compiler.update(snapshot, changes, facts)
-        forwarder.apply(table)
+        forwarder.apply(table, since)
         checks.follow(snapshot, table.checks)
         moved.set()
 

@@ -1,4 +1,4 @@
-"""What the kernel tells of changes to nf_tables -> who changed our table, and what.
+"""What the kernel tells of changes to nf_tables -> who changed our table, and what. Counters may be reset by anybody.
 
 Every transaction is told as its changes, and a last message that names the process. Source: `nf_tables_api.c`
 (NFNLGRP_NFTABLES, NFT_MSG_NEWGEN).
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from moorage.datapath import netlink
+from moorage.datapath.nft.spaces import OF_THE_KERNEL
 
 _NEW_GENERATION = 15
 _GENERATION_PROCESS, _GENERATION_NAME = 2, 3
@@ -23,6 +24,7 @@ _WORDS = {
     0: "added the table", 2: "deleted the table", 3: "added chain", 5: "deleted chain", 6: "added a rule to",
     8: "deleted a rule of", 9: "added set", 11: "deleted set", 12: "added an element to", 14: "deleted an element of",
 }  # fmt: skip
+_ELEMENTS = {12, 14}
 _SHOWN = 3
 
 
@@ -60,6 +62,8 @@ class Watcher:
         if fields.get(_TABLE) != self._table or kind not in _WORDS:
             return
         name = fields.get(_NAMES.get(kind, 0), b"").rstrip(b"\0").decode()
+        if kind in _ELEMENTS and name in OF_THE_KERNEL:
+            return
         self._begun[f"{_WORDS[kind]} {name}".rstrip()] += 1
 
 

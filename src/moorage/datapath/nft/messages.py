@@ -5,7 +5,7 @@ Elements are packed by `packing` and read by `listing`. Source: `linux/netfilter
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from moorage.datapath import netlink
@@ -14,7 +14,7 @@ from moorage.model.net import Family
 
 _GETTABLE, _DELTABLE = 1, 2
 _GETCHAIN = 4
-_GETSETELEM, _GETGEN = 13, 16
+_NEWSETELEM, _GETSETELEM, _DELSETELEM, _GETGEN = 12, 13, 14, 16
 
 _TABLE_NAME, _TABLE_USERDATA = 1, 6
 _CHAIN_TABLE, _CHAIN_NAME = 1, 3
@@ -22,7 +22,7 @@ _CHAIN_TABLE, _CHAIN_NAME = 1, 3
 LIST_TABLE, LIST_SET, LIST_ELEMENTS = 1, 2, 3
 """Attributes of a message about elements (`enum nft_set_elem_list_attributes`)."""
 LIST_ELEM = 1
-ELEM_KEY, ELEM_DATA, ELEM_FLAGS, ELEM_KEY_END = 1, 2, 3, 10
+ELEM_KEY, ELEM_DATA, ELEM_FLAGS, ELEM_EXPR, ELEM_KEY_END = 1, 2, 3, 7, 10
 """Attributes of an element (`enum nft_set_elem_attributes`)."""
 DATA_VALUE, DATA_VERDICT = 1, 2
 VERDICT_CODE, VERDICT_CHAIN = 1, 2
@@ -57,6 +57,22 @@ def list_chains(family: Family) -> Message:
 def list_elements(table: Table, map_: str) -> Message:
     body = netlink.text(LIST_TABLE, table.name) + netlink.text(LIST_SET, map_)
     return Message(request(table, _GETSETELEM, netlink.NLM_F_DUMP, body), f"list {map_} of {table.name} ({table.family.value})")
+
+
+def add_elements(table: Table, name: str, packed: bytes, count: int) -> Message:
+    """Refused with EEXIST where one of them is there. `packed` are elements as attributes, below 64 KiB."""
+    flags = netlink.NLM_F_CREATE | netlink.NLM_F_EXCL
+    return _elements_message(table, _NEWSETELEM, flags, name, packed, f"add {count} of {name}")
+
+
+def delete_elements(table: Table, name: str, packed: Sequence[bytes]) -> Message:
+    """Refused with ENOENT where one of them is not there."""
+    return _elements_message(table, _DELSETELEM, 0, name, b"".join(packed), f"delete {len(packed)} of {name}")
+
+
+def _elements_message(table: Table, kind: int, flags: int, name: str, packed: bytes, what: str) -> Message:
+    body = netlink.text(LIST_TABLE, table.name) + netlink.text(LIST_SET, name) + netlink.nested(LIST_ELEMENTS, packed)
+    return Message(request(table, kind, flags, body), f"{what} ({table.family.value})")
 
 
 def ask_generation() -> Message:

@@ -25,17 +25,13 @@ from moorage.datapath.nft.messages import (
     ELEM_KEY_END,
     INTERVAL_END,
     LIST_ELEM,
-    LIST_ELEMENTS,
-    LIST_SET,
-    LIST_TABLE,
     VERDICT_CHAIN,
     VERDICT_CODE,
     Table,
-    request,
+    add_elements,
+    delete_elements,
 )  # fmt: skip
 from moorage.datapath.nft.spaces import BACKENDS, MAPS, Shape, Space
-
-_NEWSETELEM, _DELSETELEM = 12, 14
 
 Packer = Callable[[Element], bytes]
 
@@ -46,27 +42,11 @@ _CHUNK_BYTES = 60_000
 def element_messages(table: Table, changes: ElementChanges) -> list[Message]:
     """Removals, then additions. An addition of what is there (EEXIST) or a removal of what is not (ENOENT) is refused."""
     added = [*changes.added, *_one_by_one(changes.fresh)]
-    messages = [_delete(table, name, chunk) for name, chunk in _grouped(changes.removed, _pack_key)]
-    messages += [_add(table, name, chunk) for name, chunk in _grouped(added, _pack_element)]
+    messages = [delete_elements(table, name, chunk) for name, chunk in _grouped(changes.removed, _pack_key)]
+    messages += [add_elements(table, name, b"".join(chunk), len(chunk)) for name, chunk in _grouped(added, _pack_element)]
     for space in Space:
         messages += _backend_messages(table, space, [each for each in changes.fresh if each[0].space is space])
     return messages
-
-
-def _delete(table: Table, name: str, packed: Sequence[bytes]) -> Message:
-    return _message(table, _DELSETELEM, 0, name, b"".join(packed), f"delete {len(packed)} of {name}")
-
-
-def _add(table: Table, name: str, packed: Sequence[bytes]) -> Message:
-    return _message(table, _NEWSETELEM, _NEW, name, b"".join(packed), f"add {len(packed)} of {name}")
-
-
-_NEW = netlink.NLM_F_CREATE | netlink.NLM_F_EXCL
-
-
-def _message(table: Table, kind: int, flags: int, name: str, packed: bytes, what: str) -> Message:
-    body = netlink.text(LIST_TABLE, table.name) + netlink.text(LIST_SET, name) + netlink.nested(LIST_ELEMENTS, packed)
-    return Message(request(table, kind, flags, body), f"{what} ({table.family.value})")
 
 
 def _grouped(elements: Iterable[Element], pack: Packer) -> Iterator[tuple[str, list[bytes]]]:
@@ -110,7 +90,7 @@ def _backend_messages(table: Table, space: Space, fresh: Sequence[tuple[Place, E
     step = _CHUNK_BYTES // length * length
     for start in range(0, len(rows), step):
         packed = bytes(rows[start : start + step])
-        yield _message(table, _NEWSETELEM, _NEW, name, packed, f"add {len(packed) // length} of {name}")
+        yield add_elements(table, name, packed, len(packed) // length)
 
 
 def _rows(place: Place, offset: int, slots: Sequence[bytes]) -> Iterator[bytes]:

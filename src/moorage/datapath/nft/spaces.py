@@ -141,6 +141,9 @@ def _maps_of(space: Space) -> dict[str, Map]:
     }
 
 
+OF_THE_KERNEL = frozenset({REQUESTS, REPLIES, CONNECTIONS, REFUSALS, *(space.map(AFFINITY) for space in Space)})
+"""The maps and sets that the kernel fills itself."""
+
 MAPS: dict[str, Map] = {
     **_maps_of(Space.ADDRESS),
     **_maps_of(Space.NODE_PORT),
@@ -150,4 +153,4 @@ MAPS: dict[str, Map] = {
     PINGS: Map(Shape.DATA, (Field.ADDRESS,), (Field.ADDRESS,)),
     **dict.fromkeys((CLUSTER_SOURCES, PODS_HERE, NODE_PORT_ADDRESSES, SERVICE_CIDRS), Map(Shape.INTERVAL, (Field.ADDRESS,))),
 }
-"""Every map and set that the agent writes. What the kernel fills itself is not among them."""
+"""Every map and set that the agent writes."""

@@ -1,0 +1,36 @@
+"""How an agent does, in numbers that only grow. Written where things happen, read when somebody asks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import msgspec
+
+BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds: the upper bounds of the buckets of a Durations, but for the last."""
+
+
+class Durations(msgspec.Struct):
+    """A histogram: `counts` has one number more than BOUNDS, `total` is in seconds."""
+
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    total: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
+
+
+class Figures(msgspec.Struct):
+    """`syncs`: from a change that the agent has seen to the kernel. `last_sync` is in seconds since the epoch, or 0.
+
+    `operations` were written to the kernel, `refusals` are changes that it refused, `repairs` what others had altered, `flows`
+    tracked ones that were forgotten.
+    """
+
+    syncs: Durations = msgspec.field(default_factory=Durations)
+    last_sync: float = 0.0
+    operations: int = 0
+    refusals: int = 0
+    repairs: int = 0
+    flows: int = 0
