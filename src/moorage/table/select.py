@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -45,10 +46,21 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
 
 
 class Candidates(msgspec.Struct, frozen=True):
-    """All endpoints of a Service port in one family, sorted by address and port, each once. `notes` tell of unusable ones."""
+    """All endpoints of a Service port in one family, sorted by address and port, each once.
 
-    endpoints: tuple[Candidate, ...] = ()
+    `special` are, by `Backend.endpoint`, those that are not just ready: most Services have none. `notes` tell of unusable ones.
+    """
+
+    backends: tuple[Backend, ...] = ()
+    special: Mapping[bytes, tuple[State, EndpointHints | None]] = {}
     notes: tuple[TableNote, ...] = ()
+
+    @property
+    def endpoints(self) -> tuple[Candidate, ...]:
+        return tuple(Candidate(each, *self.special.get(each.endpoint, _PLAIN)) for each in self.backends)
+
+
+_PLAIN: tuple[State, EndpointHints | None] = (State.READY, None)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -65,15 +77,16 @@ class Wanted(msgspec.Struct, frozen=True):
 
 def candidates(slices: Iterable[EndpointSlice], wanted: Wanted, node_weights: Mapping[str, int] = {}) -> Candidates:
     """Reads the slices of one Service."""
-    found: dict[bytes, Candidate] = {}
+    found: dict[bytes, Backend] = {}
+    special: dict[bytes, tuple[State, EndpointHints | None]] = {}
     notes: list[TableNote] = []
     for each in slices:
         if each.address_type != wanted.family.value:
             continue
         for port in each.ports:
             if port.name == wanted.port_name and (port.protocol or Protocol.TCP.value) == wanted.protocol.value:
-                notes += _read(each, port, wanted, node_weights, found)
-    return Candidates(tuple(found[key] for key in sorted(found)), tuple(notes))
+                notes += _read(each, _Port(port, wanted, node_weights), found, special)
+    return Candidates(tuple([found[key] for key in sorted(found)]), special, tuple(notes))
 
 
 _ANYWHERE = Near()
@@ -85,6 +98,8 @@ def select(known: Candidates, local_to: str | None = None, near: Near = _ANYWHER
 
     NO_LOCAL_ENDPOINT means that other nodes have a usable endpoint, NO_READY_ENDPOINT that no node has.
     """
+    if not known.special:
+        return _among_ready(known.backends, local_to)
     reachable = known.endpoints
     if local_to is not None:
         reachable = tuple(each for each in reachable if each.backend.node == local_to)
@@ -98,6 +113,13 @@ def select(known: Candidates, local_to: str | None = None, near: Near = _ANYWHER
         return Choice(weighed(tuple([each.backend for each in usable])), Reason.FORWARDED)
     elsewhere = _best(known.endpoints) is not State.UNREADY
     return Choice((), Reason.NO_LOCAL_ENDPOINT if elsewhere else Reason.NO_READY_ENDPOINT)
+
+
+def _among_ready(backends: tuple[Backend, ...], local_to: str | None) -> Choice:
+    usable = backends if local_to is None else tuple([each for each in backends if each.node == local_to])
+    if usable:
+        return Choice(weighed(usable))
+    return Choice((), Reason.NO_LOCAL_ENDPOINT if backends else Reason.NO_READY_ENDPOINT)
 
 
 def explain(known: Candidates, local_to: str | None = None, near: Near = _ANYWHERE) -> tuple[tuple[Backend, Reason], ...]:
@@ -145,31 +167,48 @@ def _best(endpoints: Iterable[Candidate]) -> State:
     return min((each.state for each in endpoints), default=State.UNREADY)
 
 
+class _Port(NamedTuple):
+    """One port of a slice, and what is asked about it."""
+
+    port: EndpointPort
+    wanted: Wanted
+    node_weights: Mapping[str, int]
+
+
 def _read(
-    slice_: EndpointSlice, port: EndpointPort, wanted: Wanted, node_weights: Mapping[str, int], found: dict[bytes, Candidate]
+    slice_: EndpointSlice,
+    asked: _Port,
+    found: dict[bytes, Backend],
+    special: dict[bytes, tuple[State, EndpointHints | None]],
 ) -> list[TableNote]:
-    """Adds one port of one slice to `found`; an address that is there already keeps its better state."""
+    """Adds one port of one slice; an address that is there already keeps its better state."""
+    port, wanted, node_weights = asked
     number = port.port if wanted.port is None else wanted.port
     if number is None or (wanted.port is None and not 0 < number < 65536):
         said = "no port number" if number is None else f"port {number}, which is not between 1 and 65535"
         return [_note(slice_, f'its port "{port.name}" has {said}')]
-    asked = weight_of(slice_)
-    weight = 1 if asked is None else asked
+    said_weight = weight_of(slice_)
+    weight = 1 if said_weight is None else said_weight
     suffix = number.to_bytes(2, "big")
     bad: list[Endpoint] = []
+    conditions, state = None, State.READY
     for endpoint in slice_.endpoints:
         packed = pack_address(endpoint.addresses[0], wanted.family) if endpoint.addresses else None
         if packed is None:
             bad.append(endpoint)
             continue
-        state = State.of(endpoint.conditions)
+        if endpoint.conditions is not conditions:  # equal ones are mostly one object
+            conditions, state = endpoint.conditions, State.of(endpoint.conditions)
         key = packed + suffix
-        present = found.get(key)
-        if present is None or state < present.state:
-            node = endpoint.node_name or ""
-            share = weight * node_weights.get(node, 1) if node_weights else weight
-            found[key] = Candidate(Backend(key, node, share), state, endpoint.hints)
-    return _notes(slice_, wanted.family, bad, asked)
+        if key in found and state >= special.get(key, _PLAIN)[0]:
+            continue
+        node = endpoint.node_name or ""
+        found[key] = Backend(key, node, weight * node_weights.get(node, 1) if node_weights else weight)
+        if state is not State.READY or endpoint.hints is not None:
+            special[key] = state, endpoint.hints
+        else:
+            special.pop(key, None)
+    return _notes(slice_, wanted.family, bad, said_weight)
 
 
 def _notes(slice_: EndpointSlice, family: Family, bad: list[Endpoint], weight: int | None) -> list[TableNote]:

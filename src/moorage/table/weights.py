@@ -31,7 +31,7 @@ def weight_of(obj: Object) -> int | None:
 
 def weighed(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:
     """Without those of weight 0, unless all are."""
-    if all(each.weight for each in backends):
+    if 0 not in {each.weight for each in backends}:
         return backends
     return tuple(each for each in backends if each.weight) or backends
 

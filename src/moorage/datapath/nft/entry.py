@@ -86,7 +86,7 @@ def _side(choice: Choice, old: Side, affinity: int) -> Side:
 
 def _spread(backends: tuple[Backend, ...]) -> tuple[bytes, ...]:
     """One item for each share. A choice of more than 32,768 loses those beyond."""
-    if all(each.weight == 1 for each in backends):
+    if {each.weight for each in backends} <= {1}:
         return tuple([each.endpoint for each in backends[:MOST_SLOTS]])
     spread = (each.endpoint for each, count in shares(backends).items() for _ in range(count))
     return tuple(spread)[:MOST_SLOTS]
