@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
+from moorage.cli import main
 from moorage.cli.bench import update
 from moorage.cli.demo import demo
 from moorage.cli.kubectl import find_kubectl
 from moorage.cli.standalone import down, up
-from moorage.model.errors import UserError
+from moorage.model.errors import HostError, UserError
 
 COMMANDS = (
     "up", "down", "demo", "kubeconfig", "exec", "get", "apply", "delete", "describe", "explain", "trace", "bench",
@@ -77,3 +78,27 @@ def test_without_root_it_says_so(command: Callable[[], None], monkeypatch: pytes
 def test_the_bundled_kubectl_is_found() -> None:
     done = subprocess.run([find_kubectl(), "version", "--client"], capture_output=True, text=True, check=False)
     assert "Client Version: v1." in done.stdout
+
+
+def test_expected_errors_of_tasks_are_one_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise ExceptionGroup(
+            "tasks", [HostError("no port"), ExceptionGroup("more", [UserError("no name"), HostError("no port")])]
+        )
+
+    monkeypatch.setattr(main, "app", fails)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.split("\n")[-3:] == ["moorage: no port", "no name", ""]
+
+
+def test_an_unexpected_error_of_a_task_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise ExceptionGroup("tasks", [HostError("no port"), ValueError("a fault")])
+
+    monkeypatch.setattr(main, "app", fails)
+    with pytest.raises(ExceptionGroup, match="tasks"):
+        main.main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import typer
 
 from moorage.cli import bench, demo, kubectl, questions, roles, standalone
@@ -18,6 +20,9 @@ for part in (standalone, demo, kubectl, questions, bench, roles):
     part.register(app)
 
 
+EXPECTED = (UserError, ApiError, HostError)
+
+
 def main() -> None:
     """Runs the command line; every expected error becomes one line."""
     try:
@@ -26,5 +31,19 @@ def main() -> None:
         fail(str(error), 2)
     except (ApiError, HostError) as error:
         fail(str(error), 1)
+    except BaseExceptionGroup as errors:
+        _, unexpected = errors.split(EXPECTED)
+        if unexpected is not None:
+            raise
+        fail("\n".join(dict.fromkeys(map(str, leaves(errors)))), 1)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors of a group, which may hold groups."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from leaves(each)
+    else:
+        yield error

@@ -125,9 +125,9 @@ async def run_node(settings: NodeSettings) -> None:
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     network = settings.network
     datapath = NftDatapath()
-    datapath.start()
     forwarder = Forwarder(datapath)
     async with HttpClient(load(settings.kubeconfig), user_agent="moorage-node") as client, asyncio.TaskGroup() as tasks:
+        starting = tasks.create_task(asyncio.to_thread(datapath.start), name="datapath")
         mirror = Mirror(client, wants(settings.name))
         teller = Teller(client, "moorage-node", lambda: mirror.snapshot.get(Node, Key("", settings.name)))
         tasks.create_task(mirror.run(), name="mirror")
@@ -142,6 +142,7 @@ async def run_node(settings: NodeSettings) -> None:
         if settings.dns_port:
             tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
             tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
+        await starting
         with closing(LocalChecks(forwarder.health, teller)) as checks:
             await _forward(settings.name, network, mirror, forwarder, checks, moved)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from collections import Counter
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -10,6 +11,7 @@ from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import (
     Element,
     Place,
+    address_of,
     admitted,
     box,
     endpoint_value,
@@ -117,6 +119,24 @@ def test_most_changes_are_one_transaction() -> None:
     assert ElementChanges().stages() == ()
     for alone in (Element("frontends", KEY, b"pick-1"), Element("cluster_sources", bytes(8))):
         assert ElementChanges(added=(alone,)).stages() == (ElementChanges(added=(alone,)),)
+
+
+def test_many_new_frontends_are_several_transactions_and_no_address_is_torn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moorage.datapath.nft.changes.PART", 6)
+    frontends = [frontend(f"10.96.0.{last}", port, backends=(1, 2)) for port in (80, 443) for last in (1, 2, 3)]
+    frontends += [node_port(30080 + number, backends=(1, 2)) for number in range(3)]
+    fresh = tuple((place(each.match), entry(each, None)) for each in frontends)
+    vips = {last: Element("cluster_ips", bytes([10, 96, 0, last])) for last in (1, 2, 3, 4)}
+    changes = ElementChanges((Element("rejected", KEY),), (*vips.values(), Element("rejected", KEY[:-3] + b"1\0\0")), fresh)
+    parts = changes.stages()
+    assert len(parts) == 5
+    assert parts[0].removed == changes.removed
+    assert parts[0].added == (vips[4], changes.added[-1], vips[1])
+    assert [part.added for part in parts[1:]] == [(vips[2],), (vips[3],), (), ()]
+    assert Counter(each for part in parts for each in part.fresh) == Counter(fresh)
+    for part, last in zip(parts, (1, 2, 3), strict=False):
+        assert [address_of(each) for each, _ in part.fresh] == [bytes([10, 96, 0, last])] * 2
+    assert sum(len(part) for part in parts) == len(changes)
 
 
 @pytest.mark.parametrize("address", ["198.18.100.6", "fd00::6"])

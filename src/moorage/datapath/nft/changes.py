@@ -7,9 +7,9 @@ from itertools import filterfalse
 
 import msgspec
 
-from moorage.datapath.nft.elements import Element, Place, read_admitted
+from moorage.datapath.nft.elements import Element, Place, address_of, read_admitted
 from moorage.datapath.nft.entry import Entry, elements
-from moorage.datapath.nft.spaces import ADMITTED, MAPS, Shape, Space
+from moorage.datapath.nft.spaces import ADMITTED, MAPS, OF_ADDRESSES, Shape, Space
 
 
 class ElementChanges(msgspec.Struct, frozen=True):
@@ -34,11 +34,40 @@ class ElementChanges(msgspec.Struct, frozen=True):
 
         early = ElementChanges(tuple(filter(comes_first, self.removed)), tuple(filter(comes_first, self.added)))
         if not early:
-            return (self,) if self else ()
+            return tuple(self._parts())
         late = ElementChanges(
             tuple(filterfalse(comes_first, self.removed)), tuple(filterfalse(comes_first, self.added)), self.fresh
         )
-        return (early, late) if late else (early,)
+        return (early, *late._parts())
+
+    def _parts(self) -> Iterator[ElementChanges]:
+        """`fresh` frontends in transactions of bounded size, so that one is written while the kernel takes in another. What the
+        maps say of an address goes with the first of its frontends, and all of these go together.
+        """
+        if len(self) <= PART:
+            if self:
+                yield self
+            return
+        of_addresses: dict[bytes, list[Element]] = {}
+        for each in self.added:
+            if each.map in OF_ADDRESSES:
+                of_addresses.setdefault(each.key, []).append(each)
+        together: dict[bytes, list[tuple[Place, Entry]]] = {}
+        for frontend in self.fresh:
+            together.setdefault(address_of(frontend[0]), []).append(frontend)
+        removed = self.removed
+        added = [each for each in self.added if each.map not in OF_ADDRESSES or each.key not in together]
+        fresh: list[tuple[Place, Entry]] = []
+        size = len(removed) + len(added)
+        for address, frontends in together.items():
+            added += of_addresses.get(address, ())
+            fresh += frontends
+            size += sum(entry.size for _, entry in frontends)
+            if size >= PART:
+                yield ElementChanges(removed, tuple(added), tuple(fresh))
+                removed, added, fresh, size = (), [], [], 0
+        if removed or added or fresh:
+            yield ElementChanges(removed, tuple(added), tuple(fresh))
 
     def additions(self) -> Iterator[Element]:
         """Every element that is added."""
@@ -52,6 +81,9 @@ class ElementChanges(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return "\n".join([*(f"delete {each}" for each in self.removed), *(f"add {each}" for each in self.additions())])
 
+
+PART = 25_000
+"""Elements. Fewer are one transaction."""
 
 _ADMITTED = frozenset(space.map(ADMITTED) for space in Space)
 

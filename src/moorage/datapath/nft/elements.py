@@ -53,6 +53,11 @@ def range_key(address: bytes, protocol: int) -> Place:
     return Place(Space.RANGE, address + _PROTOCOL.pack(protocol))
 
 
+def address_of(place: Place) -> bytes:
+    """The address of a frontend; of a NodePort, which has none, its key."""
+    return {Space.ADDRESS: place.key[:-8], Space.NODE_PORT: place.key, Space.RANGE: place.key[:-4]}[place.space]
+
+
 def protocol_number(place: Place) -> int:
     """The IP protocol of a frontend."""
     return place.key[-4 if place.space is Space.RANGE else -8]

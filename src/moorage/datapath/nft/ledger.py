@@ -16,19 +16,16 @@ from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import Element, Place, intervals, place
 from moorage.datapath.nft.entry import Entry, difference, entry
 from moorage.datapath.nft.spaces import (
-    CLUSTER_IPS,
     CLUSTER_SOURCES,
     NODE_PORT_ADDRESSES,
-    PINGS,
+    OF_ADDRESSES,
     PODS_HERE,
     SERVICE_CIDRS,
-    UNREACHABLE,
 )  # fmt: skip
 from moorage.datapath.nft.vips import Use, used_more, vip_elements
 from moorage.model.net import Family, Prefix
 from moorage.table.types import ForwardingTable, Frontend, Locality
 
-OF_VIPS = (CLUSTER_IPS, PINGS, UNREACHABLE)
 OF_LOCALITY = (CLUSTER_SOURCES, PODS_HERE, NODE_PORT_ADDRESSES, SERVICE_CIDRS)
 
 
@@ -168,9 +165,9 @@ class Ledger:
     ) -> tuple[list[Element], list[Element]]:
         own = next((each.packed for each in table.locality.own if Family.of(each) is family), b"")
         wanted = {each for address, use in uses.items() for each in vip_elements(address, use, own)}
-        held = (installed.flat.get(name, {}) for name in OF_VIPS)
+        held = (installed.flat.get(name, {}) for name in OF_ADDRESSES)
         addresses = {address for each in held for address in each} if self.table is None else uses
-        present = set(_present(installed, OF_VIPS, addresses))
+        present = set(_present(installed, OF_ADDRESSES, addresses))
         return sorted(present - wanted), sorted(wanted - present)
 
     def _locality(self, family: Family, table: ForwardingTable, installed: Installed) -> tuple[list[Element], list[Element]]:
@@ -199,7 +196,7 @@ def _present(installed: Installed, names: Iterable[str], keys: Iterable[bytes]) 
 
 
 def _record(installed: Installed, changes: ElementChanges) -> None:
-    for name in (*OF_VIPS, *OF_LOCALITY):
+    for name in (*OF_ADDRESSES, *OF_LOCALITY):
         held = installed.flat.setdefault(name, {})
         for each in changes.removed:
             if each.map == name:

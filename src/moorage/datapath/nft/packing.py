@@ -7,8 +7,9 @@ Elements of one map travel together, as many as fit into one message: the attrib
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, groupby, repeat
-from operator import attrgetter
+from functools import lru_cache
+from itertools import groupby
+from operator import add, attrgetter
 
 from moorage.datapath import netlink
 from moorage.datapath.netlink import Message
@@ -76,32 +77,36 @@ def _one_by_one(fresh: Iterable[tuple[Place, Entry]]) -> Iterator[Element]:
 def _backend_messages(table: Table, space: Space, fresh: Sequence[tuple[Place, Entry]]) -> Iterator[Message]:
     """The backends of new frontends. All rows have the same length, so that they are joined once and cut anywhere."""
     name = space.map(BACKENDS)
-    rows = bytearray().join(
-        chain.from_iterable(
-            _rows(place, offset, side.slots)
-            for place, entry in fresh
-            for offset, side in ((0, entry.outside), (INSIDE, entry.inside))
-            if side.slots and not side.seats
-        )
+    rows = b"".join(
+        _rows(place, offset, side.slots)
+        for place, entry in fresh
+        for offset, side in ((0, entry.outside), (INSIDE, entry.inside))
+        if side.slots and not side.seats
     )
     if not rows:
         return
     length = _row_length(space, table)
     step = _CHUNK_BYTES // length * length
     for start in range(0, len(rows), step):
-        packed = bytes(rows[start : start + step])
+        packed = rows[start : start + step]
         yield add_elements(table, name, packed, len(packed) // length)
 
 
-def _rows(place: Place, offset: int, slots: Sequence[bytes]) -> Iterator[bytes]:
-    """Pieces that make the elements of these slots."""
+def _rows(place: Place, offset: int, slots: Sequence[bytes]) -> bytes:
+    """The elements of these slots: header, key, slot, header, endpoint, padding."""
     space, key = place
-    value = len(slots[0]) - 2 if space is Space.RANGE else len(slots[0]) + 2
-    head, middle = _headers(len(key) + 4, value)
-    numbers = [number(slot) + middle for slot in range(offset, offset + len(slots))]
-    if space is Space.RANGE:
-        return chain.from_iterable(zip(repeat(head + key), numbers, (each[:-2] for each in slots)))
-    return chain.from_iterable(zip(repeat(head + key), numbers, slots, repeat(bytes(2))))
+    padding = b"" if space is Space.RANGE else bytes(2)
+    endpoints = [each[:-2] for each in slots] if space is Space.RANGE else slots
+    head, middle = _headers(len(key) + 4, len(endpoints[0]) + len(padding))
+    start = head + key
+    rows = map(add, _numbers(offset, len(slots), middle), endpoints)
+    return start + (padding + start).join(rows) + padding
+
+
+@lru_cache(maxsize=256)
+def _numbers(offset: int, count: int, suffix: bytes) -> tuple[bytes, ...]:
+    """What is equal in the rows of all frontends of one size."""
+    return tuple([number(slot) + suffix for slot in range(offset, offset + count)])
 
 
 def _row_length(space: Space, table: Table) -> int:
@@ -111,6 +116,7 @@ def _row_length(space: Space, table: Table) -> int:
     return len(b"".join(_headers(key, value))) + key + value
 
 
+@lru_cache
 def _headers(key: int, value: int) -> tuple[bytes, bytes]:
     """The attribute headers before a key and before a value of these lengths (multiples of four)."""
     keyed = netlink.nested(ELEM_KEY, netlink.attribute(DATA_VALUE, bytes(key)))

@@ -43,6 +43,8 @@ PINGS = "pings"
 """Map: addresses that answer echo requests -> the node's own address that does so for them."""
 UNREACHABLE = "unreachable"
 """Set: addresses that would answer, if they had a backend."""
+OF_ADDRESSES = (CLUSTER_IPS, PINGS, UNREACHABLE)
+"""What is said of an address as a whole, which is the key."""
 REQUESTS, REPLIES, CONNECTIONS = "requests", "replies", "connections"
 """Sets of counters that the kernel fills: the packets of each direction, and connections, by frontend and endpoint."""
 REFUSALS = "refusals"

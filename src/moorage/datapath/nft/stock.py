@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from moorage.datapath.nft.chains import INSIDE, Pick, read_chain, read_pick
 from moorage.datapath.nft.elements import Element, Place, numbered, read_admitted, read_endpoint, read_number
 from moorage.datapath.nft.entry import NOBODY, Entry, Side, elements, frame, side_elements
-from moorage.datapath.nft.ledger import OF_LOCALITY, OF_VIPS, Installed
-from moorage.datapath.nft.spaces import ADMITTED, BACKENDS, DROPPED, FRONTENDS, MAPS, REJECTED, SEATS, Space
+from moorage.datapath.nft.ledger import OF_LOCALITY, Installed
+from moorage.datapath.nft.spaces import ADMITTED, BACKENDS, DROPPED, FRONTENDS, MAPS, OF_ADDRESSES, REJECTED, SEATS, Space
 from moorage.model.net import Family, Prefix
 from moorage.table.types import NoBackend
 
@@ -25,11 +25,11 @@ def take_stock(found: Found, chains: Iterable[str]) -> Installed:
     torn = [place for place, entry in entries.items() if not listed.issuperset(_but_backends(place, entry))]
     for each in torn:
         del entries[each]
-    flat = {name: {each.key: each.value for each in found.get(name, ())} for name in (*OF_VIPS, *OF_LOCALITY)}
+    flat = {name: {each.key: each.value for each in found.get(name, ())} for name in (*OF_ADDRESSES, *OF_LOCALITY)}
     return Installed(entries, flat, {name for name in chains if read_chain(name)}, _strays(found, entries))
 
 
-_OF_ENTRIES = tuple(name for name in MAPS if name not in OF_VIPS and name not in OF_LOCALITY)
+_OF_ENTRIES = tuple(name for name in MAPS if name not in OF_ADDRESSES and name not in OF_LOCALITY)
 _BACKENDS = tuple(space.map(BACKENDS) for space in Space)
 
 

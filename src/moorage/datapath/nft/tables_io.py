@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import zip_longest
 
 from moorage.datapath import netlink
+from moorage.datapath.netlink import Message
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
 from moorage.datapath.nft import messages, ruleset
 from moorage.datapath.nft.changes import ElementChanges
@@ -24,6 +26,8 @@ from moorage.model.errors import HostError
 from moorage.model.net import Family
 
 _NFT_SECONDS = 30
+_FEW = 2
+"""Transactions for which no thread is worth its start."""
 _GENERATION_ID = 1
 
 
@@ -90,14 +94,29 @@ class NftTables:
         """
         plans = [(table, plan.families[table.family]) for table in self.tables]
         chains = [each for table, wanted in plans for name in wanted.chains for each in chain_messages(table, name)]
-        stages = zip_longest(*(wanted.elements.stages() for _, wanted in plans), fillvalue=ElementChanges())
-        batches = [chains] + [
-            [each for table, changes in zip(self.tables, stage, strict=True) for each in element_messages(table, changes)]
-            for stage in stages
-        ]
-        for batch in batches:
-            self.kernel.transact(batch)
-        return sum(bool(batch) for batch in batches)
+        stages = list(zip_longest(*(wanted.elements.stages() for _, wanted in plans), fillvalue=ElementChanges()))
+        self.kernel.transact(chains)
+        if len(stages) <= _FEW:
+            for stage in stages:
+                self.kernel.transact(self._messages(stage))
+        else:
+            self._overlap(stages)
+        return bool(chains) + len(stages)
+
+    def _messages(self, stage: Sequence[ElementChanges]) -> list[Message]:
+        return [each for table, changes in zip(self.tables, stage, strict=True) for each in element_messages(table, changes)]
+
+    def _overlap(self, stages: Iterable[Sequence[ElementChanges]]) -> None:
+        """The kernel takes in one transaction while the messages of the next are made: it works in the thread that asks."""
+        with ThreadPoolExecutor(1, "kernel") as asking:
+            last: Future[None] | None = None
+            for stage in stages:
+                messages = self._messages(stage)
+                if last is not None:
+                    last.result()
+                last = asking.submit(self.kernel.transact, messages)
+            if last is not None:
+                last.result()
 
     def generation(self) -> int:
         """The number that each transaction of anybody raises by one."""
