@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -13,11 +13,13 @@ from moorage.run.state_io import DEFAULT_INSTANCE, require_running
 
 if TYPE_CHECKING:
     from moorage.model.ports import Client
+    from moorage.table.trace import Verdict
 
 T = TypeVar("T")
 
 KubeconfigOption = Annotated[str, typer.Option(help="which cluster to ask; default: the running standalone system")]
 CidrOption = Annotated[list[str], typer.Option(help="Pod network; default: those of the Nodes; may be repeated")]
+NodePortOption = Annotated[list[str], typer.Option(help="as the node agents were given it; may be repeated")]
 
 explain = typer.Typer(help="Why something works, or why not, hop by hop.", no_args_is_help=True)
 
@@ -38,14 +40,16 @@ def service(
     name: Annotated[str, typer.Argument(metavar="[NAMESPACE/]NAME")],
     kubeconfig: KubeconfigOption = "",
     cluster_cidr: CidrOption = [],  # noqa: B006
+    nodeport_addresses: NodePortOption = ["primary"],  # noqa: B006
     instance: InstanceOption = DEFAULT_INSTANCE,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Why a Service works, or why not: from the object to the packets of each node. Exit status 1 when it does not."""
-    from moorage.run.questions import ask_explain, prefixes
+    from moorage.run.network import network_settings
+    from moorage.run.questions import ask_explain
 
-    cidrs = prefixes(cluster_cidr)
-    explanation = _ask(kubeconfig, instance, lambda client: ask_explain(client, name, cidrs))
+    settings = network_settings(cluster_cidr, nodeport_addresses)
+    explanation = _ask(kubeconfig, instance, lambda client: ask_explain(client, name, settings))
     if output is Output.JSON:
         print_json(explanation)
     else:
@@ -63,22 +67,28 @@ def service(
 def trace(
     source: Annotated[str, typer.Option("--from", help="pod/[NAMESPACE/]NAME, node/NAME, or an address outside")],
     target: Annotated[
-        str, typer.Option("--to", help="ADDRESS:PORT or SERVICE[.NAMESPACE]:PORT, with /udp where it is not TCP")
+        str,
+        typer.Option(
+            "--to",
+            help="ADDRESS:PORT or SERVICE[.NAMESPACE]:PORT, with /udp or /sctp where not TCP; ADDRESS/icmp: a ping",
+        ),
     ],
     at: Annotated[str, typer.Option(help="node at which a packet from outside arrives")] = "",
     kubeconfig: KubeconfigOption = "",
     cluster_cidr: CidrOption = [],  # noqa: B006
+    nodeport_addresses: NodePortOption = ["primary"],  # noqa: B006
     instance: InstanceOption = DEFAULT_INSTANCE,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """One packet through the table of a node, every decision with its reason. Exit status 1 when it is refused or dropped."""
-    from moorage.run.questions import ask_trace, parse_target, prefixes
+    from moorage.run.network import network_settings
+    from moorage.run.questions import ask_trace, parse_target
     from moorage.table.trace import Action
 
-    wanted, cidrs = parse_target(target), prefixes(cluster_cidr)
-    node, verdict = _ask(kubeconfig, instance, lambda client: ask_trace(client, source, wanted, at, cidrs))
+    wanted, settings = parse_target(target), network_settings(cluster_cidr, nodeport_addresses)
+    node, verdict = _ask(kubeconfig, instance, lambda client: ask_trace(client, source, wanted, at, settings))
     if output is Output.JSON:
-        print_json({"node": node, "verdict": verdict})
+        print_json(as_json(node, verdict))
     else:
         console.print(f"on {node}:")
         for step in verdict.steps:
@@ -86,6 +96,29 @@ def trace(
         console.print(f"[bold]{verdict.action.value}[/bold] [dim]{verdict.reason.value}[/dim]")
     if verdict.action in (Action.REJECT, Action.DROP):
         raise SystemExit(1)
+
+
+def as_json(node: str, verdict: Verdict) -> Mapping[str, object]:
+    """What `moorage trace` found, in words and numbers; addresses as text."""
+    deliveries = [
+        {
+            "address": str(each.backend.address),
+            "port": each.backend.port,
+            "node": each.backend.node,
+            "share": each.share,
+            "source": each.source.value,
+        }
+        for each in verdict.deliveries
+    ]
+    return {
+        "node": node,
+        "action": verdict.action.value,
+        "reason": verdict.reason.value,
+        "service": str(verdict.service) if verdict.service else None,
+        "frontend": str(verdict.frontend.match) if verdict.frontend else None,
+        "steps": [{"reason": each.reason.value, "text": each.text} for each in verdict.steps],
+        "deliveries": deliveries,
+    }
 
 
 def register(app: typer.Typer) -> None:

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from moorage.model.cluster import Event, Node
 from moorage.model.meta import Key, is_true
-from moorage.model.net import Prefix
 from moorage.model.pods import Pod
 from moorage.model.reason import Reason
 from moorage.model.selectors import match_labels
@@ -43,7 +42,11 @@ class Explanation(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def explain_service(snapshot: Snapshot, key: Key, cluster_cidrs: tuple[Prefix, ...] = ()) -> Explanation:
+AS_AGENTS = NetworkSettings()
+"""What node agents are told by default."""
+
+
+def explain_service(snapshot: Snapshot, key: Key, settings: NetworkSettings = AS_AGENTS) -> Explanation:
     """Reads Services, Pods, EndpointSlices, Nodes and Events of the snapshot."""
     service = snapshot.get(Service, key)
     if service is None:
@@ -55,7 +58,7 @@ def explain_service(snapshot: Snapshot, key: Key, cluster_cidrs: tuple[Prefix, .
         *_pods(snapshot, service),
         *_slices(snapshot, service),
         *_load_balancer(snapshot, service),
-        *_nodes(snapshot, service, cluster_cidrs),
+        *_nodes(snapshot, service, settings),
     )
     return Explanation(str(key), all(each.ok is not False for each in findings), findings)
 
@@ -167,11 +170,11 @@ def _load_balancer(snapshot: Snapshot, service: Service) -> Iterator[Finding]:
     yield Finding(False, "LoadBalancer", text, reason)
 
 
-def _nodes(snapshot: Snapshot, service: Service, cluster_cidrs: tuple[Prefix, ...]) -> Iterator[Finding]:
+def _nodes(snapshot: Snapshot, service: Service, settings: NetworkSettings) -> Iterator[Finding]:
     """What each node's table makes of the Service; the same compiler that the node agents run."""
     for name in sorted(key.name for key in snapshot.all(Node)):
         node = snapshot.all(Node)[Key("", name)]
-        facts = node_facts(name, snapshot, NetworkSettings(cluster_cidrs))
+        facts = node_facts(name, snapshot, settings)
         table = compile_table(snapshot, facts)
         hop = f"node {name}"
         if not is_true(node.status.conditions, "Ready"):

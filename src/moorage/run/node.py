@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import time
 from contextlib import closing
 
@@ -27,7 +26,7 @@ from moorage.dns.serve_io import serve_dns
 from moorage.model.cluster import Namespace, Node, eligible
 from moorage.model.errors import UserError
 from moorage.model.meta import Key
-from moorage.model.net import Prefix, parse_address
+from moorage.model.net import parse_address
 from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
@@ -40,6 +39,7 @@ from moorage.run.guard_io import guard
 from moorage.run.local_checks import LocalChecks
 from moorage.run.local_dns import dns_slice_key, dns_verbs
 from moorage.run.measure_io import Measurements
+from moorage.run.network import PRIMARY, network_settings
 from moorage.run.tell_io import Teller
 from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
@@ -56,9 +56,6 @@ at again.
 """
 
 METRICS = "127.0.0.1:10249"
-
-PRIMARY = "primary"
-"""In place of prefixes: NodePorts are served at the Node's InternalIPs (kube-proxy `--nodeport-addresses primary`)."""
 
 
 class NodeSettings(msgspec.Struct, frozen=True):
@@ -80,11 +77,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
     @property
     def network(self) -> NetworkSettings:
         """Raises UserError for what is no prefix."""
-        at = self.node_port_addresses
-        if PRIMARY in at and at != (PRIMARY,):
-            raise UserError(f"--nodeport-addresses is either {PRIMARY} or prefixes such as 192.0.2.0/24, not both")
-        served = () if at == (PRIMARY,) else _prefixes("--nodeport-addresses", at)
-        return NetworkSettings(_prefixes("--cluster-cidr", self.cluster_cidrs), served, self.localhost_node_ports)
+        return network_settings(self.cluster_cidrs, self.node_port_addresses, self.localhost_node_ports)
 
     @property
     def metrics_at(self) -> tuple[str, int]:
@@ -96,13 +89,6 @@ class NodeSettings(msgspec.Struct, frozen=True):
                 f"--metrics-bind-address {self.metrics}: must be an address and a port, such as {METRICS} or [::]:10249"
             )
         return host, int(port)
-
-
-def _prefixes(option: str, texts: tuple[str, ...]) -> tuple[Prefix, ...]:
-    try:
-        return tuple(ipaddress.ip_network(each) for each in texts)
-    except ValueError as error:
-        raise UserError(f"{option}: {error}") from error
 
 
 def wants(node_name: str) -> tuple[Want, ...]:

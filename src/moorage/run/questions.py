@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
+from collections.abc import Iterable
 
 import msgspec
 
 from moorage.model.cluster import Event, Node
-from moorage.model.errors import UserError
+from moorage.model.errors import ApiError, UserError
 from moorage.model.meta import Key, Object
-from moorage.model.net import Address, Prefix, Protocol, parse_address
+from moorage.model.net import Address, Protocol, parse_address
 from moorage.model.pods import Pod
 from moorage.model.ports import Client
 from moorage.model.service import Service
+from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.observe.explain import Explanation, explain_service
@@ -20,18 +21,25 @@ from moorage.table.compile import compile_table
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.trace import Packet, Verdict, trace
 
+PING = "icmp"
+NOT_FOUND = 404
+
 
 class Target(msgspec.Struct, frozen=True):
-    """`ADDRESS:PORT[/tcp|udp|sctp]` or `SERVICE[.NAMESPACE]:PORT[/...]`. `host` is as it was typed."""
+    """`ADDRESS:PORT[/tcp|udp|sctp]` or `SERVICE[.NAMESPACE]:PORT[/...]`; `ADDRESS/icmp` is an echo request, with port 0 and no
+    protocol. `host` is as it was typed.
+    """
 
     host: str
     port: int
-    protocol: Protocol
+    protocol: Protocol | None
 
 
 def parse_target(text: str) -> Target:
     """Raises UserError that shows the form."""
     place, _, protocol = text.partition("/")
+    if place and protocol.lower() == PING:
+        return Target(place.strip("[]"), 0, None)
     host, _, port = place.rpartition(":")
     try:
         known = Protocol((protocol or "tcp").upper())
@@ -39,27 +47,36 @@ def parse_target(text: str) -> Target:
     except ValueError:
         known, number = Protocol.TCP, 0
     if not host or not 0 < number < 65536:
-        raise UserError(f"{text!r} is no target: write ADDRESS:PORT or SERVICE:PORT, with /udp or /sctp where it is not TCP")
+        raise UserError(
+            f"{text!r} is no target: write ADDRESS:PORT or SERVICE:PORT, with /udp or /sctp where it is not TCP, "
+            f"or ADDRESS/{PING} for a ping"
+        )
     return Target(host.strip("[]"), number, known)
 
 
 async def read_cluster(client: Client, types: tuple[type[Object], ...]) -> Snapshot:
-    """One list of each kind."""
+    """One list of each kind. A server before Kubernetes 1.33 has no ServiceCIDRs: then there are none."""
     snapshot = Snapshot()
     for type_ in types:
-        objects, _ = await client.list(type_)
+        try:
+            objects, _ = await client.list(type_)
+        except ApiError as error:
+            if error.code != NOT_FOUND or type_ is not ServiceCIDR:
+                raise
+            continue
         snapshot = snapshot.with_objects(type_, {each.key: each for each in objects})
     return snapshot
 
 
-async def ask_trace(client: Client, vantage: str, target: Target, node: str, cidrs: tuple[Prefix, ...]) -> tuple[str, Verdict]:
+async def ask_trace(client: Client, vantage: str, target: Target, node: str, settings: NetworkSettings) -> tuple[str, Verdict]:
     """The node that decides, and its verdict. `vantage` is pod/[NAMESPACE/]NAME, node/NAME or an address outside;
-    `node` is where a packet from outside arrives, by default the node whose address is asked for, or the first.
+    `node` is where a packet from outside arrives, by default the node whose address is asked for, or the first. `settings` are
+    those of the node agents.
     """
-    snapshot = await read_cluster(client, (Service, EndpointSlice, Node, Pod))
+    snapshot = await read_cluster(client, (Service, EndpointSlice, Node, Pod, ServiceCIDR))
     destination = _destination(snapshot, target)
     name, source, local = _source(snapshot, vantage, node, destination)
-    facts = node_facts(name, snapshot, NetworkSettings(cidrs))
+    facts = node_facts(name, snapshot, settings)
     packet = Packet(source, destination, target.protocol, target.port, local)
     return name, trace(compile_table(snapshot, facts), facts, packet)
 
@@ -82,23 +99,30 @@ def _source(snapshot: Snapshot, vantage: str, at: str, destination: Address) -> 
         case ["pod", *names] if 1 <= len(names) <= 2:
             key = Key(names[0] if len(names) == 2 else "default", names[-1])
             pod = snapshot.get(Pod, key)
-            address = parse_address(pod.status.pod_ip) if pod else None
+            ips = [each.ip for each in pod.status.pod_ips] or [pod.status.pod_ip] if pod else []
+            address = _of_family(ips, destination)
             if pod is None or address is None:
-                raise UserError(f"there is no Pod {key} with an address")
+                raise UserError(f"there is no Pod {key} with an IPv{destination.version} address")
             return pod.spec.node_name, address, False
         case ["node", name]:
-            return name, _node_address(snapshot, name), True
+            return name, _node_address(snapshot, name, destination), True
         case [text] if (outside := parse_address(text)) is not None:
             return at or _entry(snapshot, destination), outside, False
     raise UserError(f"{vantage!r} is no vantage point: write pod/NAME, pod/NAMESPACE/NAME, node/NAME or an address outside")
 
 
-def _node_address(snapshot: Snapshot, name: str) -> Address:
+def _node_address(snapshot: Snapshot, name: str, destination: Address) -> Address:
+    """From where a process of the node sends: to loopback from there."""
     node = snapshot.get(Node, Key("", name))
-    address = parse_address(next(iter(node.internal_ips), "")) if node else None
-    if address is None:
-        raise UserError(f"there is no Node {name} with an InternalIP")
-    return address
+    address = _of_family(node.internal_ips, destination) if node else None
+    if node is None or address is None:
+        raise UserError(f"there is no Node {name} with an InternalIP of IPv{destination.version}")
+    return destination if destination.is_loopback else address
+
+
+def _of_family(texts: Iterable[str], destination: Address) -> Address | None:
+    found = (parse_address(text) for text in texts)
+    return next((each for each in found if each is not None and each.version == destination.version), None)
 
 
 def _entry(snapshot: Snapshot, destination: Address) -> str:
@@ -109,16 +133,8 @@ def _entry(snapshot: Snapshot, destination: Address) -> str:
     return (owner or names)[0]
 
 
-async def ask_explain(client: Client, name: str, cidrs: tuple[Prefix, ...] = ()) -> Explanation:
-    """`name` is NAME or NAMESPACE/NAME."""
+async def ask_explain(client: Client, name: str, settings: NetworkSettings) -> Explanation:
+    """`name` is NAME or NAMESPACE/NAME; `settings` are those of the node agents."""
     namespace, _, short = name.rpartition("/")
-    snapshot = await read_cluster(client, (Service, Pod, EndpointSlice, Node, Event))
-    return explain_service(snapshot, Key(namespace or "default", short), cidrs)
-
-
-def prefixes(texts: list[str]) -> tuple[Prefix, ...]:
-    """Raises UserError for what is no network."""
-    try:
-        return tuple(ipaddress.ip_network(each) for each in texts)
-    except ValueError as error:
-        raise UserError(f"--cluster-cidr: {error}") from error
+    snapshot = await read_cluster(client, (Service, Pod, EndpointSlice, Node, Event, ServiceCIDR))
+    return explain_service(snapshot, Key(namespace or "default", short), settings)
