@@ -152,5 +152,5 @@ def test_counting_goes_on_over_a_restart(topology: Topology, datapath: NftDatapa
             assert amount.packets == expected
             again = NftDatapath()
             topology.node.run(again.start)
-            assert install(topology, again, *frontends) == 0
+            install(topology, again, *frontends)
             again.close()

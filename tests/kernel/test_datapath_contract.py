@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from moorage.datapath.fake import FakeDatapath
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
 from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.datapath.nft.elements import Element
 from moorage.datapath.nft.messages import Table
 from moorage.datapath.nft.packing import element_messages
-from moorage.datapath.nft.ruleset import layout, render
 from moorage.datapath.types import Datapath
 from moorage.model.errors import HostError
 from moorage.model.net import Family
-from tests.datapath.contract import CONTRACT, FULL, FULL_V4, FULL_V6, Inspectable, shown
+from tests.datapath.contract import CONTRACT, FULL, Inspectable, shown
 from tests.datapath.tables import frontend, table
 from tests.kernel.needs import needs_root, unique_instance
 from tests.kernel.topology import Namespace
@@ -49,32 +49,24 @@ def test_it_is_a_datapath() -> None:
     assert datapath
 
 
-def test_a_new_agent_finds_what_the_old_one_left(namespace: Namespace) -> None:
+def test_a_new_agent_puts_its_table_in_place_of_what_the_old_one_left(namespace: Namespace) -> None:
+    other = table(*(frontend(f"10.96.1.{last}", backends=(1, 2), affinity=60) for last in range(1, 9)))
+
     def scenario() -> None:
-        old, new = NftDatapath(), NftDatapath()
-        old.start()
-        old.apply(FULL)
-        old.close()
-        new.start()
-        assert new.apply(FULL).operations == 0
-        assert shown(new) == FULL_V4
-        assert new.apply(table()).operations == len(FULL_V4) + len(FULL_V6)
-        new.close()
-
-    namespace.run(scenario)
-
-
-def test_a_table_of_an_older_layout_serves_until_the_first_apply(namespace: Namespace) -> None:
-    def scenario() -> None:
-        old = render("moorage", Family.IPV4).replace("moorage layout", "older layout")
-        subprocess.run(["nft", "-f", "-"], input=old, text=True, check=True)
-        datapath = NftDatapath()
-        datapath.start()
-        assert "older layout" in nft_here("list table ip moorage")
-        datapath.apply(FULL)
-        assert layout(Family.IPV4) in nft_here("list table ip moorage")
-        assert shown(datapath) == FULL_V4
-        datapath.close()
+        for tables in ((FULL, other), (other, FULL), (FULL, FULL)):
+            old, new = NftDatapath(), NftDatapath()
+            old.start()
+            old.apply(tables[0])
+            old.close()
+            new.start()
+            new.apply(tables[1])
+            fake = FakeDatapath()
+            fake.apply(tables[1])
+            for family in Family:
+                assert shown(new, family) == shown(fake, family)
+            assert new.apply(tables[1]).operations == 0
+            assert new.apply(table()).operations == fake.apply(table()).operations
+            new.close()
 
     namespace.run(scenario)
 

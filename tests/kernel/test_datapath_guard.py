@@ -58,10 +58,10 @@ def inspected(datapath: NftDatapath) -> Repair | None:
 
 
 TAMPERING = [
-    ("delete element ip moorage frontends { 10.96.0.10 . tcp . 80 }", "1 missing from frontends"),
-    ("flush map ip moorage backends", "missing from backends"),
-    ("add element ip6 moorage rejected { fd00::9 . tcp . 1 }", "1 astray in rejected"),
-    ("delete element ip moorage admitted { 198.18.100.6 . tcp . 80 . 192.0.2.0/24 }", "1 missing from admitted"),
+    ("delete element ip moorage frontends { 10.96.0.10 . tcp . 80 }", "deleted an element of frontends"),
+    ("flush map ip moorage backends", "deleted an element of backends (5 times)"),
+    ("add element ip6 moorage rejected { fd00::9 . tcp . 1 }", "added an element to rejected"),
+    ("delete element ip moorage admitted { 198.18.100.6 . tcp . 80 . 192.0.2.0/24 }", "deleted an element of admitted"),
     ("flush chain ip moorage services", "IPv4: chain services has other rules"),
     ("flush chain ip6 moorage pick-2-keep-60", "IPv6: chain pick-2-keep-60 has other rules"),
     ("insert rule ip moorage services drop", "IPv4: chain services has other rules"),
@@ -131,10 +131,10 @@ def test_our_own_changes_and_other_tables_are_nobodys_business(namespace: Namesp
 
 
 def test_what_happens_during_a_large_change_of_ours_is_found_out(namespace: Namespace) -> None:
-    """The watch is paused then: the number of transactions tells."""
+    """The watch is paused then: the number of transactions tells that there was something, and nobody who or what."""
     large = table(*(frontend(port=port, backends=(1, 2, 3)) for port in range(1, 1000)))
 
-    def scenario() -> Repair | None:
+    def scenario() -> None:
         datapath = NftDatapath()
         datapath.start()
         datapath.apply(table())
@@ -149,14 +149,12 @@ def test_what_happens_during_a_large_change_of_ours_is_found_out(namespace: Name
 
         datapath._tables.carry_out = disturbed  # type: ignore[method-assign]
         datapath.apply(large)
-        repair = datapath.inspect()
+        assert len(shown(datapath)) == 999 * 4
+        assert datapath.inspect() is None
         assert len(shown(datapath)) == 999 * 4 + 1
         datapath.close()
-        return repair
 
-    repair = namespace.run(scenario)
-    assert repair is not None
-    assert "IPv4: 1 missing from frontends" in repair.found
+    namespace.run(scenario)
 
 
 def test_localhost_is_opened_and_closed_again(namespace: Namespace) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import Element
-from moorage.datapath.nft.ledger import Ledger
+from moorage.datapath.nft.ledger import Ledger, nothing
 from moorage.datapath.nft.spaces import MAPS
-from moorage.datapath.nft.stock import nothing
 from moorage.datapath.types import Applied, Repair
 from moorage.model.errors import HostError
 from moorage.model.net import Family
@@ -29,12 +28,12 @@ class FakeDatapath:
         self._elements: dict[Family, _Elements] = {family: {} for family in Family}
 
     def start(self) -> None:
-        self._ledger = self._ledger or Ledger(nothing(Family))
+        self._ledger = self._ledger or Ledger(nothing())
 
     def apply(self, table: ForwardingTable) -> Applied:
         if self.refusal:
             raise HostError(self.refusal)
-        ledger = self._ledger or Ledger(nothing(Family))
+        ledger = self._ledger or Ledger(nothing())
         plan = ledger.plan(table)
         changed = {family: self._changed(family, plan.families[family].elements) for family in Family}
         self._elements = changed
@@ -67,7 +66,7 @@ class FakeDatapath:
         }
 
     def _changed(self, family: Family, changes: ElementChanges) -> _Elements:
-        held = dict(self._elements[family])
+        held = {} if changes.anew else dict(self._elements[family])
         for each in changes.removed:
             if held.pop((each.map, each.key), None) is None:
                 raise HostError(f"cannot delete {each}: it is not there")

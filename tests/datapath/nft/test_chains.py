@@ -14,7 +14,6 @@ from moorage.datapath.nft.chains import (
     Pick,
     SplitChain,
     read_chain,
-    read_pick,
 )
 from moorage.datapath.nft.spaces import Space
 
@@ -31,7 +30,6 @@ PICKS = st.builds(
 
 @given(PICKS)
 def test_names_mean_what_they_say(pick: Pick) -> None:
-    assert read_pick(pick.name) == pick
     assert pick.needs[-1] == pick.name
     assert all(read_chain(name) for name in pick.needs)
 
@@ -79,7 +77,6 @@ def test_what_chains_do() -> None:
     assert read_chain("range-masq-pick-3-keep-60") == MasqueradeChain("range-pick-3-keep-60")
     assert read_chain("node-port-guarded-masq-pick-3") == GuardChain(Space.NODE_PORT, "node-port-masq-pick-3")
     assert read_chain("guarded-pick-0") == GuardChain(Space.ADDRESS, "")
-    assert read_pick("guarded-pick-0") == Pick(Space.ADDRESS, 0, guarded=True)
     assert read_chain("pick-0-inside-2") == SplitChain("inside-pick-2", "")
     assert read_chain("node-port-known-60") == KnownChain(Space.NODE_PORT, 60)
     assert read_chain("assign-60") == AssignChain(Space.ADDRESS, 60)
@@ -87,10 +84,4 @@ def test_what_chains_do() -> None:
 
 @pytest.mark.parametrize("name", ["services", "pick-", "pick-x", "masq-pick-", "pick-0", "deliver", "pick-3-keep-", "known-"])
 def test_other_chains_are_not_ours(name: str) -> None:
-    assert read_pick(name) is None or name == "pick-0"
     assert read_chain(name) is None
-
-
-def test_the_parts_of_a_way_are_no_verdict() -> None:
-    assert read_pick("inside-pick-3") is None
-    assert read_pick("pick-03") is None

@@ -21,7 +21,6 @@ from moorage.datapath.nft.elements import (
     place,
     protocol_number,
     read_admitted,
-    read_endpoint,
     read_number,
 )
 from moorage.datapath.nft.entry import entry
@@ -56,8 +55,6 @@ def test_an_endpoint_is_an_address_and_a_port_where_the_client_does_not_choose_i
     endpoint = backend(3).endpoint
     assert endpoint_value(Space.ADDRESS, endpoint) == bytes([10, 244, 0, 3, 0x1F, 0x90, 0, 0])
     assert endpoint_value(Space.RANGE, backend(3, port=0).endpoint) == bytes([10, 244, 0, 3])
-    for space, each in ((Space.NODE_PORT, endpoint), (Space.RANGE, backend(3, port=0).endpoint)):
-        assert read_endpoint(space, endpoint_value(space, each)) == each
 
 
 def test_a_change_can_be_read() -> None:

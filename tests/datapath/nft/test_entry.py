@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections import Counter
 from ipaddress import ip_network
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage.datapath.nft.chains import Pick
+from moorage.datapath.nft.chains import MOST_SLOTS, Pick
 from moorage.datapath.nft.elements import Element, place
 from moorage.datapath.nft.entry import Entry, Side, assign, difference, elements, entry
 from moorage.datapath.nft.spaces import Space
@@ -47,16 +48,21 @@ def test_slots_hold_each_backend_and_move_as_few_as_possible(installed: list[byt
 
 
 @given(ENDPOINTS, ENDPOINTS)
-def test_seats_are_kept_and_never_shared(before: list[bytes], after: list[bytes]) -> None:
+def test_seats_are_never_shared_and_do_not_depend_on_the_way(before: list[bytes], after: list[bytes]) -> None:
     def side(endpoints: list[bytes], old: Entry | None) -> Entry:
         numbers = sorted({each[0] for each in endpoints})
         return entry(frontend(backends=tuple(numbers), affinity=60), old)
 
-    first = side(before, None)
-    second = side(after, first)
-    old, new = (dict(zip(each.outside.slots, each.outside.seats, strict=True)) for each in (first, second))
+    first, walked, direct = side(before, None), side(after, side(before, None)), side(after, None)
+    old, new, fresh = (dict(zip(each.outside.slots, each.outside.seats, strict=True)) for each in (first, walked, direct))
     assert len(set(new.values())) == len(new)
-    assert all(old[each] == new[each] for each in old.keys() & new.keys())
+    assert new == fresh
+    assert all(old[each] == new[each] for each in old.keys() & new.keys()), "none of these hash alike"
+
+
+def test_endpoints_that_hash_alike_sit_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moorage.datapath.nft.entry.crc32", lambda data: MOST_SLOTS - 1)
+    assert entry(frontend(backends=(1, 2, 3), affinity=60), None).outside.seats == (MOST_SLOTS - 1, 0, 1)
 
 
 def test_an_entry_keeps_slots() -> None:
@@ -72,7 +78,9 @@ def test_weights_are_repeated_slots_that_share_a_seat() -> None:
     heavy = entry(weighed((1, 3), (2, 1)), None)
     assert heavy.outside.slots == (backend(1).endpoint,) * 3 + (backend(2).endpoint,)
     kept = entry(Frontend(frontend().match, AddressKind.CLUSTER_IP, weighed((1, 3), (2, 1)).choice, affinity=9), None)
-    assert kept.outside.seats == (0, 0, 0, 1)
+    first, second = kept.outside.seats[0], kept.outside.seats[-1]
+    assert first != second
+    assert kept.outside.seats == (first, first, first, second)
     assert len(list(elements(AT, kept))) == kept.size == 1 + 4 + 2
 
 

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from moorage.datapath.conntrack import Moved
 from moorage.datapath.fake import FakeDatapath
 from moorage.datapath.nft.elements import place
-from moorage.datapath.nft.ledger import FamilyPlan, Installed, Ledger
-from moorage.datapath.nft.stock import nothing, take_stock
+from moorage.datapath.nft.ledger import FamilyPlan, Installed, Ledger, nothing
 from moorage.model.meta import Key
 from moorage.model.net import Family, Protocol
 from moorage.table.types import ForwardingTable, Frontend
@@ -18,14 +17,14 @@ from tests.datapath.tables import CLUSTER_IP, LOAD_BALANCER, SCTP, TCP, UDP, bac
 
 def after(*tables: ForwardingTable) -> FamilyPlan:
     """The IPv4 plan for the last table, the others being applied."""
-    ledger = Ledger(nothing(Family))
+    ledger = Ledger(nothing())
     for each in tables[:-1]:
         ledger.commit(ledger.plan(each))
     return ledger.plan(tables[-1]).families[Family.IPV4]
 
 
 def test_planning_changes_nothing() -> None:
-    ledger = Ledger(nothing(Family))
+    ledger = Ledger(nothing())
     assert str(ledger.plan(FULL)) == str(ledger.plan(FULL))
     ledger.commit(ledger.plan(FULL))
     assert len(ledger.plan(FULL)) == 0
@@ -33,7 +32,7 @@ def test_planning_changes_nothing() -> None:
 
 
 def test_a_plan_can_be_read() -> None:
-    ledger = Ledger(nothing(Family))
+    ledger = Ledger(nothing())
     ledger.commit(ledger.plan(table(frontend(backends=(1,)))))
     assert str(ledger.plan(table(frontend(backends=(1, 2, 3), masquerade=True)))).splitlines() == [
         "IPv4: add chain pick-3",
@@ -79,14 +78,21 @@ def test_at_first_every_flow_may_be_stale() -> None:
     served = table(frontend(protocol=UDP, backends=(1,)), frontend(backends=(1,)), node_port(protocol=UDP))
     expected = {place(frontend(protocol=protocol).match) for protocol in (TCP, UDP)}
     assert set(after(served).moved) == expected
-    ledger = Ledger(after_apply(served))
-    assert set(ledger.plan(served).families[Family.IPV4].moved) == expected
 
 
-def after_apply(applied: ForwardingTable) -> dict[Family, Installed]:
-    fake = FakeDatapath()
-    fake.apply(applied)
-    return {family: take_stock(held, []) for family, held in fake.installed().items()}
+def test_where_nobody_knows_what_the_maps_hold_everything_is_written_anew() -> None:
+    ledger = Ledger({family: Installed(chains={"pick-3", "masq-pick-1"}, unknown=True) for family in Family})
+    plan = ledger.plan(FULL)
+    first = plan.families[Family.IPV4]
+    assert first.elements.anew
+    assert first.elements.stages() == (first.elements,)
+    assert str(first.elements).splitlines()[0] == "delete everything"
+    assert "pick-3" not in first.chains
+    assert "guarded-masq-pick-1" in first.chains
+    ledger.commit(plan)
+    later = ledger.plan(table(frontend(backends=(1,)))).families[Family.IPV4]
+    assert not later.elements.anew
+    assert later.elements.removed
 
 
 def test_a_range_tells_its_ports() -> None:

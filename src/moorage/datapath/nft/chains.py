@@ -115,17 +115,6 @@ class AssignChain(NamedTuple):
 Chain = GuardChain | SplitChain | MasqueradeChain | DrawChain | KnownChain | AssignChain
 
 
-def read_pick(name: str) -> Pick | None:
-    """What a frontend's verdict means; None for any other chain."""
-    match = _PICK.fullmatch(name)
-    if match is None or match["side"]:
-        return None
-    inside, seconds = int(match["inside"] or 0), int(match["seconds"] or 0)
-    space, guarded, masquerade = _SPACES[match["space"]], bool(match["guarded"]), bool(match["masquerade"])
-    found = Pick(space, int(match["count"]), inside, masquerade, seconds, guarded)
-    return found if found.name == name else None
-
-
 def read_chain(name: str) -> Chain | None:
     """What a chain does; None for one of the constant program, or somebody else's."""
     kept = _KEEP.fullmatch(name)

@@ -14,12 +14,13 @@ from moorage.datapath.nft.spaces import ADMITTED, MAPS, OF_ADDRESSES, Shape, Spa
 
 class ElementChanges(msgspec.Struct, frozen=True):
     """A changed element is removed and added; removals come first. `fresh` are frontends of which nothing is there yet: they
-    are written whole, and no object is made for each of their backends.
+    are written whole, and no object is made for each of their backends. `anew`: whatever else the maps hold goes.
     """
 
     removed: tuple[Element, ...] = ()
     added: tuple[Element, ...] = ()
     fresh: tuple[tuple[Place, Entry], ...] = ()
+    anew: bool = False
 
     def stages(self) -> tuple[ElementChanges, ...]:
         """The same in transactions, in order; mostly one.
@@ -27,6 +28,8 @@ class ElementChanges(msgspec.Struct, frozen=True):
         The kernel switches interval sets over a moment after the others of a transaction. So it is known who is inside, and who
         is admitted, before rules ask. Where fewer are admitted or all, nothing has to come first. `fresh` frontends admit all.
         """
+        if self.anew:
+            return (self,)
         opened = {_frontend(each) for each in self.added if each.map in _ADMITTED}
 
         def comes_first(each: Element) -> bool:
@@ -79,7 +82,8 @@ class ElementChanges(msgspec.Struct, frozen=True):
         return len(self.removed) + len(self.added) + sum(entry.size for _, entry in self.fresh)
 
     def __str__(self) -> str:
-        return "\n".join([*(f"delete {each}" for each in self.removed), *(f"add {each}" for each in self.additions())])
+        removed = ["delete everything"] if self.anew else [f"delete {each}" for each in self.removed]
+        return "\n".join([*removed, *(f"add {each}" for each in self.additions())])
 
 
 PART = 25_000

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import errno
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
 from moorage.datapath.conntrack import Moved
 from moorage.datapath.conntrack_io import forget_stale
 from moorage.datapath.netlink_io import KernelRefusal
 from moorage.datapath.nft.elements import Element, Place
-from moorage.datapath.nft.ledger import Ledger, Plan
+from moorage.datapath.nft.ledger import Ledger, Plan, nothing
 from moorage.datapath.nft.localhost_io import Localhost
-from moorage.datapath.nft.stock import nothing
 from moorage.datapath.nft.tables_io import NftTables
 from moorage.datapath.nft.watch_io import TableWatch
 from moorage.datapath.types import Applied, Repair
@@ -46,6 +44,8 @@ class NftDatapath:
         """Whether others may have changed something while the watch was paused."""
         self._sound = False
         """Whether the program is known to be as it should be."""
+        self._bridged = True
+        """Whether a bridge may stand, if only one that another run has left."""
         self._unsettled: dict[Family, dict[Place, Moved]] = {family: {} for family in Family}
         self._own: frozenset[bytes] = frozenset()
 
@@ -54,7 +54,7 @@ class NftDatapath:
         if missing:
             self._tables.install(missing)
         self._sound = not self._tables.problems()
-        self._ledger = None
+        self._ledger = Ledger(nothing()) if self._sound and len(missing) == len(self._tables.tables) else None
 
     def apply(self, table: ForwardingTable) -> Applied:
         started = time.perf_counter()
@@ -80,7 +80,7 @@ class NftDatapath:
         return self._watch.fileno()
 
     def inspect(self) -> Repair | None:
-        """The kernel tells of others' changes. Only then are tables read and compared."""
+        """The kernel tells of others' changes. Then the program is compared, and what the maps hold is written anew."""
         if self._watch is None or self._ledger is None or self._ledger.table is None:
             return None
         told, complete = self._watch.read({self._tables.kernel.port})
@@ -92,10 +92,9 @@ class NftDatapath:
         problems = self._tables.problems()
         self._sound = not problems
         plan = self._apply(wanted)
-        if not (told or problems or len(plan)):
+        if not told and not problems:
             return None
-        found = (*map(str, told), *problems, *([] if problems else _summary(plan)))
-        return Repair(found, len(plan), time.perf_counter() - started)
+        return Repair((*map(str, told), *problems), len(plan), time.perf_counter() - started)
 
     def remove(self) -> None:
         opened = self._localhost.was_opened(self._tables.kernel)
@@ -120,7 +119,6 @@ class NftDatapath:
 
     def _apply(self, table: ForwardingTable) -> Plan:
         """Makes the kernel agree with the table, whatever is there."""
-        begun = self._ledger is None
         if not self._sound:
             self._replace(table)
         ledger = self._ledger or Ledger(self._tables.read())
@@ -129,9 +127,10 @@ class NftDatapath:
         self._carry_out(plan)
         ledger.commit(plan)
         self._ledger = ledger
-        if begun:
+        if self._bridged:
             self._bridge.uninstall()
             self._bridge.close()
+            self._bridged = False
         self._localhost.open(self._tables.kernel, table.locality.node_port_addresses)
         self._own = frozenset(each.packed for each in table.locality.own)
         for family, wanted in plan.families.items():
@@ -155,7 +154,7 @@ class NftDatapath:
         opened = self._localhost.was_opened(self._tables.kernel)
         self._bridge.uninstall()
         self._bridge.install()
-        self._bridge.carry_out(Ledger(nothing(Family)).plan(table))
+        self._bridge.carry_out(Ledger(nothing()).plan(table))
         if self._watch is not None:
             self._watch.pause()
         self._tables.install()
@@ -163,15 +162,4 @@ class NftDatapath:
             self._watch.resume()
         if opened:
             self._localhost.remember(self._tables.kernel)
-        self._sound, self._missed, self._ledger = True, True, None
-
-
-def _summary(plan: Plan) -> Iterator[str]:
-    """How many elements were missing, or not ours, in which map."""
-    for family, each in plan.families.items():
-        for word, elements in (("missing from", each.elements.additions()), ("astray in", each.elements.removed)):
-            yield from (f"{family.value}: {count} {word} {name}" for name, count in _by_map(elements).items())
-
-
-def _by_map(elements: Iterable[Element]) -> Counter[str]:
-    return Counter(each.map for each in elements)
+        self._sound, self._missed, self._bridged, self._ledger = True, True, True, Ledger(nothing())

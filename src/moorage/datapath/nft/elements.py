@@ -92,10 +92,6 @@ def endpoint_value(space: Space, endpoint: bytes) -> bytes:
     return endpoint[:-2] if space is Space.RANGE else endpoint + _PADDING
 
 
-def read_endpoint(space: Space, value: bytes) -> bytes:
-    return value + _PADDING if space is Space.RANGE else value[:-2]
-
-
 def lower_and_upper(prefix: Prefix) -> tuple[bytes, bytes]:
     return prefix[0].packed, prefix[-1].packed
 

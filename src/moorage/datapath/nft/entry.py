@@ -1,14 +1,15 @@
 """One frontend as the kernel holds it: its backends in slots, and the elements that this makes in the maps.
 
 A connection draws a slot among those of its side: everybody else's begin at 0, those of the node's own Pods and processes at
-32768. Without affinity the slot's number is the backend's key. With it, a slot leads to a seat: a number that a backend keeps
-for as long as it stays, so that the kernel can remember a client's seat while others come and go.
+32768. Without affinity the slot's number is the backend's key. With it, a slot leads to a seat: a number that a backend has
+whoever else is there, so that the kernel can remember a client's seat while others come and go.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from zlib import crc32
 
 import msgspec
 
@@ -65,7 +66,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 def entry(frontend: Frontend, installed: Entry | None) -> Entry:
-    """What the kernel should hold for a frontend. As many backends as possible keep the slots and seats that they have."""
+    """What the kernel should hold for a frontend. As many backends as possible keep the slots that they have."""
     old = installed or Entry()
     match = frontend.match
     return Entry(
@@ -81,7 +82,7 @@ def entry(frontend: Frontend, installed: Entry | None) -> Entry:
 
 def _side(choice: Choice, old: Side, affinity: int) -> Side:
     slots = assign(old.slots, _spread(choice.backends))
-    return Side(slots, _seats(slots, old) if affinity else ())
+    return Side(slots, _seats(slots) if affinity else ())
 
 
 def _spread(backends: tuple[Backend, ...]) -> tuple[bytes, ...]:
@@ -92,15 +93,18 @@ def _spread(backends: tuple[Backend, ...]) -> tuple[bytes, ...]:
     return tuple(spread)[:MOST_SLOTS]
 
 
-def _seats(slots: Sequence[bytes], old: Side) -> tuple[int, ...]:
-    """Who stays keeps the seat, others get the lowest free ones."""
-    held = dict(zip(old.slots, old.seats, strict=False))
-    seats = {each: held[each] for each in slots if each in held}
-    taken = set(seats.values())
-    free = (seat for seat in range(MOST_SLOTS) if seat not in taken)
-    for each in slots:
-        if each not in seats:
-            seats[each] = next(free)
+def _seats(slots: Sequence[bytes]) -> tuple[int, ...]:
+    """By a hash of the endpoint, the next free seat where two have the same: also another run of the agent finds the seats that
+    the kernel remembers clients by, without having been told.
+    """
+    seats: dict[bytes, int] = {}
+    taken: set[int] = set()
+    for each in sorted(set(slots)):
+        seat = crc32(each) % MOST_SLOTS
+        while seat in taken:
+            seat = (seat + 1) % MOST_SLOTS
+        taken.add(seat)
+        seats[each] = seat
     return tuple(seats[each] for each in slots)
 
 

@@ -70,6 +70,11 @@ def delete_elements(table: Table, name: str, packed: Sequence[bytes]) -> Message
     return _elements_message(table, _DELSETELEM, 0, name, b"".join(packed), f"delete {len(packed)} of {name}")
 
 
+def delete_all_elements(table: Table, name: str) -> Message:
+    body = netlink.text(LIST_TABLE, table.name) + netlink.text(LIST_SET, name)
+    return Message(request(table, _DELSETELEM, 0, body), f"delete all of {name} ({table.family.value})")
+
+
 def _elements_message(table: Table, kind: int, flags: int, name: str, packed: bytes, what: str) -> Message:
     body = netlink.text(LIST_TABLE, table.name) + netlink.text(LIST_SET, name) + netlink.nested(LIST_ELEMENTS, packed)
     return Message(request(table, kind, flags, body), f"{what} ({table.family.value})")

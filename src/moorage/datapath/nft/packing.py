@@ -30,6 +30,7 @@ from moorage.datapath.nft.messages import (
     VERDICT_CODE,
     Table,
     add_elements,
+    delete_all_elements,
     delete_elements,
 )  # fmt: skip
 from moorage.datapath.nft.spaces import BACKENDS, MAPS, Shape, Space
@@ -43,7 +44,8 @@ _CHUNK_BYTES = 60_000
 def element_messages(table: Table, changes: ElementChanges) -> list[Message]:
     """Removals, then additions. An addition of what is there (EEXIST) or a removal of what is not (ENOENT) is refused."""
     added = [*changes.added, *_one_by_one(changes.fresh)]
-    messages = [delete_elements(table, name, chunk) for name, chunk in _grouped(changes.removed, _pack_key)]
+    messages = [delete_all_elements(table, name) for name in MAPS] if changes.anew else []
+    messages += [delete_elements(table, name, chunk) for name, chunk in _grouped(changes.removed, _pack_key)]
     messages += [add_elements(table, name, b"".join(chunk), len(chunk)) for name, chunk in _grouped(added, _pack_element)]
     for space in Space:
         messages += _backend_messages(table, space, [each for each in changes.fresh if each[0].space is space])

@@ -12,6 +12,7 @@ from moorage.datapath import netlink
 from moorage.datapath.netlink import Message
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
 from moorage.datapath.nft import messages, ruleset
+from moorage.datapath.nft.chains import read_chain
 from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import Element
 from moorage.datapath.nft.ledger import Installed, Plan
@@ -21,7 +22,6 @@ from moorage.datapath.nft.packing import element_messages
 from moorage.datapath.nft.program import Program, difference, in_order, list_rules, read_program
 from moorage.datapath.nft.rules import chain_messages
 from moorage.datapath.nft.spaces import MAPS
-from moorage.datapath.nft.stock import take_stock
 from moorage.model.errors import HostError
 from moorage.model.net import Family
 
@@ -78,11 +78,11 @@ class NftTables:
         return found or self._altered()
 
     def read(self) -> Mapping[Family, Installed]:
-        """Everything that is installed. Reads all of it: 1.3 s for 250,000 elements."""
+        """Which chains there are; what the maps hold is not asked."""
         found = {}
         for table in self.tables:
             chains = messages.read_chains(table, self.kernel.dump(messages.list_chains(table.family)))
-            found[table.family] = take_stock(self._elements(table), chains)
+            found[table.family] = Installed(chains={name for name in chains if read_chain(name)}, unknown=True)
         return found
 
     def elements(self) -> Mapping[Family, Mapping[str, list[Element]]]:
