@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from moorage.datapath import netlink
-from moorage.datapath.conntrack import Flow, Moved, deletion, queries, read_flows, stale
+from moorage.datapath.conntrack import Flow, Moved, deletion, echo_place, queries, read_flows, stale
 from moorage.datapath.netlink import Reply, attribute, be32, nested
 from moorage.datapath.nft.elements import Place, place
 from moorage.model.net import Family, Protocol
@@ -68,8 +68,23 @@ def test_flows_to_a_range_keep_their_port() -> None:
         assert stale(Flow(VIP, 17, port, backend(answering, port=port).endpoint, True, b""), now) is expected
 
 
+@pytest.mark.parametrize(
+    ("answering", "now", "expected"),
+    [(NODE, [], True), (NODE, [NODE], False), (NODE, [OLD[:4]], True), (VIP, [NODE], True), (VIP, [], False)],
+)
+def test_echo_requests_go_to_who_answers_them_now(answering: bytes, now: list[bytes], expected: bool) -> None:
+    at = echo_place(V4, VIP)
+    for replied in (True, False):
+        flow = Flow(VIP, 1, 0, answering + bytes(2), replied, b"")
+        assert stale(flow, moved(*(each + bytes(2) for each in now), at=at)) is expected
+        assert not stale(flow, moved(at=echo_place(V4, ELSEWHERE)))
+
+
 def conntrack_tuple(source: str, source_port: int, destination: str, port: int, protocol: int) -> bytes:
     addresses = nested(1, attribute(1, packed(source)), attribute(2, packed(destination)))
+    if protocol == 1:
+        number, kind, code = attribute(4, b"\0\1"), attribute(5, bytes([8])), attribute(6, bytes([0]))
+        return addresses + nested(2, attribute(1, bytes([protocol])), number, kind, code)
     ports = attribute(2, struct.pack(">H", source_port)), attribute(3, struct.pack(">H", port))
     return addresses + nested(2, attribute(1, bytes([protocol])), *ports)
 
@@ -81,9 +96,11 @@ def listed(protocol: int, status: int, family: int = 2) -> Reply:
 
 
 def test_flows_are_read_with_the_keys_of_the_maps() -> None:
-    answered, silent = read_flows(V4, [listed(6, 0b1110), listed(17, 0b1100), listed(1, 0), listed(6, 0, family=10)])
+    some = [listed(6, 0b1110), listed(17, 0b1100), listed(1, 0), listed(47, 0), listed(6, 0, family=10)]
+    answered, silent, echo = read_flows(V4, some)
     assert answered[:5] == (VIP, 6, 80, OLD, True)
     assert (silent.protocol, silent.replied, silent.untranslated) == (17, False, False)
+    assert echo[:4] == (VIP, 1, 0, OLD[:4] + bytes(2))
 
 
 def test_a_flow_is_deleted_by_its_original_tuple() -> None:
@@ -106,11 +123,12 @@ def test_few_udp_ports_are_asked_for_one_by_one_and_other_protocols_once() -> No
     assert asked(udp[0], frontend("10.96.0.11", 1, UDP), node_port(1, protocol=UDP)) == 1
     assert asked(frontend(port=1000, protocol=UDP, last=1999)) == 1
     assert asked() == 0
+    assert len(queries(V4, {echo_place(V4, each): Moved(frozenset()) for each in (VIP, NODE)})) == 1
 
 
 def test_of_connections_only_unanswered_ones_are_listed() -> None:
     both = {place(frontend(protocol=protocol).match): Moved(frozenset()) for protocol in (TCP, UDP)}
-    (datagrams, connections) = queries(V4, both)
+    (datagrams, _, connections) = queries(V4, {**both, echo_place(V4, VIP): Moved(frozenset())})
     fields = [dict(netlink.attributes(each.data[netlink.HEADER_BYTES :])) for each in (datagrams, connections)]
     assert sorted(fields[0]) == [1, 25]
     assert sorted(fields[1]) == [1, 3, 25, 26]

@@ -2,8 +2,9 @@
 
 The kernel looks a frontend up for the first packet of a flow only and keeps the answer. A flow whose backend is gone
 therefore has to be forgotten, so that its next packet is balanced again: UDP always (a client may keep its port for
-hours), TCP and SCTP as long as nobody has answered (a SYN that is sent again). Connections that are under way drain. The
-same goes for a flow that began before its frontend had a backend, and was routed on untranslated.
+hours), echo requests too (a `ping` that runs), TCP and SCTP as long as nobody has answered (a SYN that is sent again).
+Connections that are under way drain. The same goes for a flow that began before its frontend had a backend, and was routed
+on untranslated.
 Source: `linux/netfilter/nfnetlink_conntrack.h`.
 """
 
@@ -32,7 +33,10 @@ _SEEN_REPLY = 1 << 1
 """`IPS_SEEN_REPLY` of `CTA_STATUS`: packets have come back."""
 
 _UDP = Protocol.UDP.number
-_NUMBERS = {each.number for each in Protocol}
+_ECHO = {Family.IPV4: 1, Family.IPV6: 58}
+"""ICMP and ICMPv6, which have no ports."""
+_NEVER_ENDING = {_UDP, *_ECHO.values()}
+_NUMBERS = {each.number for each in Protocol} | _NEVER_ENDING
 _SINGLE_QUERIES = 4
 """Up to this many UDP ports are asked for one by one; for more, all UDP flows are listed once."""
 
@@ -62,11 +66,16 @@ class Flow(NamedTuple):
         return self.backend == self.address + self.port.to_bytes(2, "big")
 
 
+def echo_place(family: Family, address: bytes) -> Place:
+    """Where echo requests to an address would be found, if they had a frontend."""
+    return Place(Space.ADDRESS, address + protocol_port(_ECHO[family], 0))
+
+
 def stale(flow: Flow, moved: Mapping[Place, Moved], own: Collection[bytes] = ()) -> bool:
     """Whether the flow should be forgotten. `own` are addresses of the node: an untranslated flow to the port of a NodePort
     contradicts the table only where it ends at the node itself.
     """
-    if flow.replied and flow.protocol != _UDP:
+    if flow.replied and flow.protocol not in _NEVER_ENDING:
         return False
     found = _moved(flow, moved)
     if found is None or (found[0] is Space.NODE_PORT and flow.untranslated and flow.address not in own):
@@ -100,7 +109,8 @@ def queries(family: Family, moved: Mapping[Place, Moved]) -> list[Message]:
     single = len(ports) <= _SINGLE_QUERIES and all(place.space is not Space.RANGE for place in udp)
     filters = [_to(_UDP, port) for port in ports] if single else [_to(_UDP)]
     unanswered = be32(_STATUS, 0) + be32(_STATUS_MASK, _SEEN_REPLY)
-    filters += [_to(each) + unanswered for each in sorted({protocol_number(place) for place in moved} - {_UDP})]
+    others = sorted({protocol_number(place) for place in moved} - {_UDP})
+    filters += [_to(each) + (b"" if each in _NEVER_ENDING else unanswered) for each in others]
     what = f"list the tracked flows of {family.value}"
     return [Message(_request(family, _GET, netlink.NLM_F_DUMP, each), what) for each in filters]
 
@@ -111,7 +121,7 @@ def deletion(family: Family, flow: Flow) -> Message:
 
 
 def read_flows(family: Family, listing: Iterable[Reply]) -> Iterator[Flow]:
-    """The flows of one family that may belong to a frontend; of other protocols (ICMP) none."""
+    """The flows of one family that may belong to a frontend, or be echo requests to one; of other protocols none."""
     for reply in listing:
         fields = dict(netlink.attributes(reply.body))
         if reply.family != netlink.NFPROTO[family] or _TUPLE_REPLY not in fields:

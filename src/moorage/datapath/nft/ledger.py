@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from moorage.datapath.conntrack import Moved
+from moorage.datapath.conntrack import Moved, echo_place
 from moorage.datapath.nft.chains import Pick
 from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import Element, Place, intervals, place
@@ -46,7 +46,7 @@ class Installed(msgspec.Struct):
 
 class FamilyPlan(msgspec.Struct, frozen=True):
     """`chains` have to exist before the elements that lead to them, and are in an order in which they can be made. `moved` are
-    frontends whose tracked flows may be stale, each with where they may go from now on.
+    frontends whose tracked flows may be stale, and addresses whose echo requests may be, each with where they go from now on.
     """
 
     elements: ElementChanges = ElementChanges()
@@ -138,7 +138,7 @@ class Ledger:
         installed, first = self.installed[family], self.table is None
         removed, added = list(installed.strays), []
         fresh: list[tuple[Place, Entry]] = []
-        moved = {}
+        moved: dict[Place, Moved] = {}
         entries: dict[Place, Entry | None] = {found: None for found in gone if found not in wanted}
         if first:
             entries = {found: None for found in installed.entries if found not in wanted}
@@ -154,9 +154,11 @@ class Ledger:
                 less, more = difference(found, before, now)
                 removed += less
                 added += more
-        for less, more in (self._vips(family, table, installed, uses), self._locality(family, table, installed)):
-            removed += less
-            added += more
+        held, vips = self._vips(family, table, installed, uses)
+        moved |= _pings(family, held | vips if first else {each for each in held ^ vips if each.map == PINGS}, vips)
+        less, more = self._locality(family, table, installed)
+        removed += sorted(held - vips) + less
+        added += sorted(vips - held) + more
         back = set(removed).intersection(added) if installed.strays else set()
         changes = ElementChanges(
             tuple(each for each in removed if each not in back), tuple(each for each in added if each not in back), tuple(fresh)
@@ -165,13 +167,13 @@ class Ledger:
 
     def _vips(
         self, family: Family, table: ForwardingTable, installed: Installed, uses: Mapping[bytes, Use]
-    ) -> tuple[list[Element], list[Element]]:
+    ) -> tuple[set[Element], set[Element]]:
+        """What the maps hold of the addresses that are used otherwise than before, and what they should."""
         own = next((each.packed for each in table.locality.own if Family.of(each) is family), b"")
         wanted = {each for address, use in uses.items() for each in vip_elements(address, use, own)}
         held = (installed.flat.get(name, {}) for name in OF_VIPS)
         addresses = {address for each in held for address in each} if self.table is None else uses
-        present = set(_present(installed, OF_VIPS, addresses))
-        return sorted(present - wanted), sorted(wanted - present)
+        return set(_present(installed, OF_VIPS, addresses)), wanted
 
     def _locality(self, family: Family, table: ForwardingTable, installed: Installed) -> tuple[list[Element], list[Element]]:
         if self.table is not None and self.table.locality == table.locality:
@@ -181,6 +183,13 @@ class Ledger:
         }
         present = {Element(name, key) for name in OF_LOCALITY for key in installed.flat.get(name, {})}
         return sorted(present - wanted), sorted(wanted - present)
+
+
+def _pings(family: Family, touched: Iterable[Element], wanted: Iterable[Element]) -> Mapping[Place, Moved]:
+    """Who answers the echo requests to the addresses that are touched."""
+    answers = {each.key: frozenset([each.value + bytes(2)]) for each in wanted if each.map == PINGS}
+    addresses = {each.key for each in touched if each.map != CLUSTER_IPS}
+    return {echo_place(family, each): Moved(answers.get(each, frozenset())) for each in addresses}
 
 
 def _prefixes(locality: Locality) -> Mapping[str, tuple[Prefix, ...]]:
