@@ -83,7 +83,7 @@ def node(
         list[str],
         typer.Option(help="prefixes of the node's addresses at which NodePorts are served, or primary; may be repeated"),
     ] = ["primary"],  # noqa: B006
-    localhost_nodeports: Annotated[bool, typer.Option(help="serve NodePorts on the node's loopback addresses too")] = True,
+    localhost_nodeports: Annotated[bool, typer.Option(help="serve NodePorts on 127.0.0.0/8 too")] = True,
     dns_port: Annotated[int, typer.Option(help="serve cluster DNS at this port of the node; 0: do not")] = 0,
     log_format: LogFormatOption = "auto",
 ) -> None:

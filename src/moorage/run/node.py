@@ -59,7 +59,7 @@ PRIMARY = "primary"
 class NodeSettings(msgspec.Struct, frozen=True):
     """`cluster_cidrs` are the Pod networks; empty means those of the Node objects. `dns_port` 0 serves no DNS.
 
-    `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds the node's loopback addresses.
+    `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds 127.0.0.0/8.
     """
 
     name: str
