@@ -6,7 +6,6 @@ import itertools
 import os
 import socket
 import struct
-from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,8 +28,7 @@ UNREACHABLE = {V4: "ICMP 3 1", V6: "ICMP 1 3"}
 """Host unreachable (RFC 792), address unreachable (RFC 4443)."""
 IP_RECVERR = {V4: (socket.IPPROTO_IP, 11), V6: (socket.IPPROTO_IPV6, 25)}
 """With it a socket is told of errors that may pass."""
-OPEN_TO_ROOT = {"net/ipv4/ping_group_range": "0 0"}
-UNLIMITED = {"net/ipv4/icmp_ratemask": "0", "net/ipv6/icmp/ratemask": "\n"}
+GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")
 
 numbers = itertools.count(1)
 by_family = pytest.mark.parametrize("family", Family)
@@ -38,16 +36,10 @@ by_family = pytest.mark.parametrize("family", Family)
 
 @pytest.fixture(scope="module")
 def topology(topology: Topology) -> Topology:
-    """Root may open ping sockets (icmp(7)), and the node sends as many errors as there are causes."""
+    """Root may open ping sockets (icmp(7))."""
     for each in (topology.node, topology.client, *topology.backends):
-        each.run(lambda: write(OPEN_TO_ROOT))
-    topology.node.run(lambda: write(UNLIMITED))
+        each.run(lambda: GROUPS.write_text("0 0"))
     return topology
-
-
-def write(sysctls: Mapping[str, str]) -> None:
-    for path, value in sysctls.items():
-        Path("/proc/sys", path).write_text(value)
 
 
 class Pinger:

@@ -92,7 +92,7 @@ def test_echo_requests_go_elsewhere_when_who_answers_them_changes() -> None:
 
 def test_at_first_every_flow_may_be_stale() -> None:
     served = table(frontend(protocol=UDP, backends=(1,)), frontend(backends=(1,)), node_port(protocol=UDP))
-    expected = {place(frontend(protocol=protocol).match) for protocol in (TCP, UDP)}
+    expected = {place(each.match) for each in served.frontends()}
     assert set(after(served).moved) == expected
     ledger = Ledger(after_apply(served))
     assert set(ledger.plan(served).families[Family.IPV4].moved) == expected

@@ -86,10 +86,10 @@ def sctp_segment(source_port: int, destination_port: int, tag: int, kind: int, v
     return blank[:8] + crc32c(blank).to_bytes(4, "little") + blank[12:]
 
 
-def tcp_segment(ends: bytes, ports: tuple[int, int], sequence: int, acknowledged: int, flags: int, data: bytes = b"") -> bytes:
-    """`ends` are both addresses in network byte order."""
+def tcp_segment(ends: bytes, ports: tuple[int, int], numbers: tuple[int, int], flags: int, data: bytes = b"") -> bytes:
+    """`ends` are both addresses in network byte order, `numbers` those of sequence and acknowledgment."""
     offset_and_flags = _TCP.size // 4 << 12 | flags
-    blank = _TCP.pack(*ports, sequence, acknowledged, offset_and_flags, _WINDOW, 0, 0) + data
+    blank = _TCP.pack(*ports, *numbers, offset_and_flags, _WINDOW, 0, 0) + data
     total = ones_sum(ends) + Transport.TCP.number(4) + len(blank) + ones_sum(blank)
     return blank[:16] + checksum(total).to_bytes(2, "big") + blank[18:]
 

@@ -234,4 +234,4 @@ def _may_leave_flows(before: Entry | None, now: Entry | None, first: bool) -> bo
     """
     old = before.endpoints if before else frozenset()
     new = now.endpoints if now else frozenset()
-    return not old <= new or (bool(new) and (first or not old))
+    return first or not old <= new or (bool(new) and not old)
