@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import struct
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
 from moorage.datapath import netlink
-from moorage.datapath.conntrack import Flow, Moved, deletion, queries, read_flows, stale
+from moorage.datapath.conntrack import Flow, Moved, Ours, deletion, echo_place, queries, read_flows, stale
 from moorage.datapath.netlink import Reply, attribute, be32, nested
 from moorage.datapath.nft.elements import Place, place
 from moorage.model.net import Family, Protocol
@@ -58,7 +58,7 @@ def test_flows_to_a_node_port_are_the_nodes_own() -> None:
         (ELSEWHERE, OLD, True),
         (ELSEWHERE, ELSEWHERE + b"\0\x50", False),
     ):
-        assert stale(Flow(address, 17, 80, answering, True, b""), moved(NEW, at=at), {NODE}) is expected
+        assert stale(Flow(address, 17, 80, answering, True, b""), moved(NEW, at=at), Ours({NODE})) is expected
 
 
 def test_flows_to_a_range_keep_their_port() -> None:
@@ -68,8 +68,23 @@ def test_flows_to_a_range_keep_their_port() -> None:
         assert stale(Flow(VIP, 17, port, backend(answering, port=port).endpoint, True, b""), now) is expected
 
 
+@pytest.mark.parametrize(
+    ("answering", "now", "expected"),
+    [(NODE, [], True), (NODE, [NODE], False), (NODE, [OLD[:4]], True), (VIP, [NODE], True), (VIP, [], False)],
+)
+def test_echo_requests_go_to_who_answers_them_now(answering: bytes, now: list[bytes], expected: bool) -> None:
+    at = echo_place(V4, VIP)
+    for replied in (True, False):
+        flow = Flow(VIP, 1, 0, answering + bytes(2), replied, b"")
+        assert stale(flow, moved(*(each + bytes(2) for each in now), at=at)) is expected
+        assert not stale(flow, moved(at=echo_place(V4, ELSEWHERE)))
+
+
 def conntrack_tuple(source: str, source_port: int, destination: str, port: int, protocol: int) -> bytes:
     addresses = nested(1, attribute(1, packed(source)), attribute(2, packed(destination)))
+    if protocol == 1:
+        number, kind, code = attribute(4, b"\0\1"), attribute(5, bytes([8])), attribute(6, bytes([0]))
+        return addresses + nested(2, attribute(1, bytes([protocol])), number, kind, code)
     ports = attribute(2, struct.pack(">H", source_port)), attribute(3, struct.pack(">H", port))
     return addresses + nested(2, attribute(1, bytes([protocol])), *ports)
 
@@ -81,15 +96,37 @@ def listed(protocol: int, status: int, family: int = 2) -> Reply:
 
 
 def test_flows_are_read_with_the_keys_of_the_maps() -> None:
-    answered, silent = read_flows(V4, [listed(6, 0b1110), listed(17, 0b1100), listed(1, 0), listed(6, 0, family=10)])
+    some = [listed(6, 0b1110), listed(17, 0b1100), listed(1, 0), listed(47, 0), listed(6, 0, family=10)]
+    answered, silent, echo = read_flows(V4, some)
     assert answered[:5] == (VIP, 6, 80, OLD, True)
     assert (silent.protocol, silent.replied, silent.untranslated) == (17, False, False)
+    assert echo[:4] == (VIP, 1, 0, OLD[:4] + bytes(2))
 
 
 def test_a_flow_is_deleted_by_its_original_tuple() -> None:
     (flow,) = read_flows(V4, [listed(17, 0)])
     ((type_, original),) = netlink.attributes(deletion(V4, flow).data[netlink.HEADER_BYTES :])
     assert (type_, original) == (1, conntrack_tuple("10.244.0.9", 4000, "10.96.0.10", 80, 17))
+
+
+@pytest.mark.parametrize(
+    ("flow", "expected"),
+    [
+        (Flow(VIP, 17, 80, OLD, True, b""), True),
+        (Flow(VIP, 6, 80, OLD, False, b""), True),
+        (Flow(VIP, 6, 80, OLD, True, b""), False),
+        (Flow(VIP, 1, 0, NODE + bytes(2), True, b""), True),
+        (Flow(VIP, 17, 80, ITSELF, True, b""), False),
+        (Flow(ELSEWHERE, 17, 80, OLD, True, b""), False),
+    ],
+)
+def test_where_all_frontends_are_known_a_flow_to_another_cluster_ip_leads_nowhere(flow: Flow, expected: bool) -> None:
+    everything = Ours(clusters=(ip_network("fd00:96::/112"), ip_network("10.96.0.0/16")))
+    other = moved(NEW, at=place(frontend(port=81).match))
+    assert stale(flow, other, everything) is expected
+    assert not stale(flow, other, Ours())
+    assert len(queries(V4, other, everything)) == 4
+    assert len(queries(V4, {}, everything)) == 4
 
 
 def asked(*frontends: Frontend) -> int:
@@ -106,11 +143,12 @@ def test_few_udp_ports_are_asked_for_one_by_one_and_other_protocols_once() -> No
     assert asked(udp[0], frontend("10.96.0.11", 1, UDP), node_port(1, protocol=UDP)) == 1
     assert asked(frontend(port=1000, protocol=UDP, last=1999)) == 1
     assert asked() == 0
+    assert len(queries(V4, {echo_place(V4, each): Moved(frozenset()) for each in (VIP, NODE)})) == 1
 
 
 def test_of_connections_only_unanswered_ones_are_listed() -> None:
     both = {place(frontend(protocol=protocol).match): Moved(frozenset()) for protocol in (TCP, UDP)}
-    (datagrams, connections) = queries(V4, both)
+    (datagrams, _, connections) = queries(V4, {**both, echo_place(V4, VIP): Moved(frozenset())})
     fields = [dict(netlink.attributes(each.data[netlink.HEADER_BYTES :])) for each in (datagrams, connections)]
     assert sorted(fields[0]) == [1, 25]
     assert sorted(fields[1]) == [1, 3, 25, 26]

@@ -35,6 +35,13 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 NODE = {Family.IPV4: ip_address("198.18.0.11"), Family.IPV6: ip_address("2001:db8::11")}
 CLIENT = {Family.IPV4: ip_address("198.18.0.100"), Family.IPV6: ip_address("2001:db8::100")}
 PORT = 8080
+_NODE_SYSCTLS = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv6/conf/all/forwarding": "1",
+    "net/ipv4/icmp_ratemask": "0",
+    "net/ipv6/icmp/ratemask": "\n",
+}
+"""The masks name the ICMP types that are limited in number: none."""
 
 
 def backend_address(family: Family, number: int) -> Address:
@@ -171,8 +178,8 @@ class Topology:
         return made
 
     def _link_client(self) -> None:
-        for path in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"):
-            self.node.run(partial(_write, path, "1"))
+        for path, value in _NODE_SYSCTLS.items():
+            self.node.run(partial(_write, path, value))
         _ip(f"link add lan netns {self.node.name} type veth peer name eth0 netns {self.client.name}")
         for namespace, link, mine, other in ((self.node, "lan", NODE, CLIENT), (self.client, "eth0", CLIENT, NODE)):
             _ip(f"-n {namespace.name} addr add {mine[Family.IPV4]}/24 dev {link}")

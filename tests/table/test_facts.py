@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
+from moorage.model.net import collapsed
 from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.snapshot import Snapshot
 from moorage.table.facts import LOOPBACK, NetworkSettings, node_facts
@@ -22,14 +23,13 @@ def service_cidr(name: str, *cidrs: str) -> ServiceCIDR:
 
 
 def test_without_settings_everything_is_read_from_the_nodes() -> None:
-    four, six = LOOPBACK
     assert node_facts("node-1", CLUSTER) == NodeFacts(
         "node-1",
         addresses("192.168.0.1", "192.168.0.9", "fd01::1"),
         locality=Locality(
             cluster_sources=(net("10.244.0.0/23"), *HOSTS, net("fd00:0:0:1::/64"), net("fd01::1/128")),
             pods_here=(net("10.244.0.0/24"), net("fd00:0:0:1::/64")),
-            node_port_addresses=(four, net("192.168.0.1/32"), net("192.168.0.9/32"), six, net("fd01::1/128")),
+            node_port_addresses=(*LOOPBACK, net("192.168.0.1/32"), net("192.168.0.9/32"), net("fd01::1/128")),
             own=addresses("fd01::1", "192.168.0.1"),
         ),
     )
@@ -52,7 +52,10 @@ def test_node_ports_are_served_where_the_operator_says() -> None:
     settings = NetworkSettings(node_port_cidrs=(net("172.16.0.0/12"),), localhost_node_ports=False)
     assert node_facts("node-1", CLUSTER, settings).locality.node_port_addresses == (net("172.16.0.0/12"),)
     everywhere = NetworkSettings(node_port_cidrs=(net("0.0.0.0/0"), net("::/0")))
-    assert node_facts("node-1", CLUSTER, everywhere).locality.node_port_addresses == (net("0.0.0.0/0"), net("::/0"))
+    four, *six = node_facts("node-1", CLUSTER, everywhere).locality.node_port_addresses
+    assert four == net("0.0.0.0/0")
+    assert collapsed([*six, net("::1/128")]) == (net("::/0"),)
+    assert net("::1/128") not in six
 
 
 def test_service_cidrs_come_from_the_api() -> None:

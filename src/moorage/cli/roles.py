@@ -83,7 +83,7 @@ def node(
         list[str],
         typer.Option(help="prefixes of the node's addresses at which NodePorts are served, or primary; may be repeated"),
     ] = ["primary"],  # noqa: B006
-    localhost_nodeports: Annotated[bool, typer.Option(help="serve NodePorts on the node's loopback addresses too")] = True,
+    localhost_nodeports: Annotated[bool, typer.Option(help="serve NodePorts on 127.0.0.0/8 too")] = True,
     metrics_bind_address: Annotated[
         str, typer.Option(help="ADDRESS:PORT at which /metrics is served; empty: nowhere")
     ] = "127.0.0.1:10249",

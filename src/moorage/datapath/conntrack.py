@@ -2,8 +2,9 @@
 
 The kernel looks a frontend up for the first packet of a flow only and keeps the answer. A flow whose backend is gone
 therefore has to be forgotten, so that its next packet is balanced again: UDP always (a client may keep its port for
-hours), TCP and SCTP as long as nobody has answered (a SYN that is sent again). Connections that are under way drain. The
-same goes for a flow that began before its frontend had a backend, and was routed on untranslated.
+hours), echo requests too (a `ping` that runs), TCP and SCTP as long as nobody has answered (a SYN that is sent again).
+Connections that are under way drain. The same goes for a flow that began before its frontend had a backend, and was routed
+on untranslated.
 Source: `linux/netfilter/nfnetlink_conntrack.h`.
 """
 
@@ -17,7 +18,7 @@ from moorage.datapath import netlink
 from moorage.datapath.netlink import Message, Reply, attribute, be32, nested
 from moorage.datapath.nft.elements import Place, protocol_number, protocol_port, range_key
 from moorage.datapath.nft.spaces import Space
-from moorage.model.net import Family, Protocol
+from moorage.model.net import Family, Prefix, Protocol
 
 _GET, _DELETE = 1, 2
 _TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _FILTER, _STATUS_MASK = 1, 2, 3, 25, 26
@@ -32,7 +33,10 @@ _SEEN_REPLY = 1 << 1
 """`IPS_SEEN_REPLY` of `CTA_STATUS`: packets have come back."""
 
 _UDP = Protocol.UDP.number
-_NUMBERS = {each.number for each in Protocol}
+_ECHO = {Family.IPV4: 1, Family.IPV6: 58}
+"""ICMP and ICMPv6, which have no ports."""
+_NEVER_ENDING = {_UDP, *_ECHO.values()}
+_NUMBERS = {each.number for each in Protocol} | _NEVER_ENDING
 _SINGLE_QUERIES = 4
 """Up to this many UDP ports are asked for one by one; for more, all UDP flows are listed once."""
 
@@ -62,14 +66,30 @@ class Flow(NamedTuple):
         return self.backend == self.address + self.port.to_bytes(2, "big")
 
 
-def stale(flow: Flow, moved: Mapping[Place, Moved], own: Collection[bytes] = ()) -> bool:
-    """Whether the flow should be forgotten. `own` are addresses of the node: an untranslated flow to the port of a NodePort
-    contradicts the table only where it ends at the node itself.
+class Ours(NamedTuple):
+    """What belongs to Services besides the frontends that are looked at: `own` are addresses of the node, `clusters` ranges of
+    ClusterIPs. Where `clusters` is given, all frontends are looked at, and a flow to any other ClusterIP leads nowhere.
     """
-    if flow.replied and flow.protocol != _UDP:
+
+    own: Collection[bytes] = ()
+    clusters: tuple[Prefix, ...] = ()
+
+
+def echo_place(family: Family, address: bytes) -> Place:
+    """Where echo requests to an address would be found, if they had a frontend."""
+    return Place(Space.ADDRESS, address + protocol_port(_ECHO[family], 0))
+
+
+def stale(flow: Flow, moved: Mapping[Place, Moved], ours: Ours = Ours()) -> bool:  # noqa: B008
+    """Whether the flow should be forgotten. An untranslated flow to the port of a NodePort contradicts the table only where it
+    ends at the node itself.
+    """
+    if flow.replied and flow.protocol not in _NEVER_ENDING:
         return False
     found = _moved(flow, moved)
-    if found is None or (found[0] is Space.NODE_PORT and flow.untranslated and flow.address not in own):
+    if found is None:
+        return not flow.untranslated and bool(ours.clusters) and _in(flow.address, ours.clusters)
+    if found[0] is Space.NODE_PORT and flow.untranslated and flow.address not in ours.own:
         return False
     space, (endpoints, _) = found
     backend = flow.backend[:-2] + bytes(2) if space is Space.RANGE else flow.backend
@@ -88,21 +108,39 @@ def _moved(flow: Flow, moved: Mapping[Place, Moved]) -> tuple[Space, Moved] | No
     return None
 
 
-def queries(family: Family, moved: Mapping[Place, Moved]) -> list[Message]:
+def _in(address: bytes, prefixes: Iterable[Prefix]) -> bool:
+    size = len(address)
+    number = int.from_bytes(address, "big")
+    return any(
+        each.max_prefixlen == 8 * size and int(each.network_address) <= number <= int(each.broadcast_address)
+        for each in prefixes
+    )
+
+
+def queries(family: Family, moved: Mapping[Place, Moved], ours: Ours = Ours()) -> list[Message]:  # noqa: B008
     """Listings that together hold every flow to these frontends that can be stale, filtered by the kernel.
 
     Each listing makes the kernel walk its whole table (6 ms with 262,144 buckets), so there are few of them. A kernel that
     does not know a filter lists more, which costs time only. The filter for addresses is not used: in IPv6 it lists the
     flows to every other address instead (Linux 6.18).
     """
+    if ours.clusters:
+        moved = dict.fromkeys((*moved, *_any_place(family)), Moved(frozenset()))
     udp = [place for place in moved if protocol_number(place) == _UDP]
     ports = sorted({place.key[-4:-2] for place in udp})
     single = len(ports) <= _SINGLE_QUERIES and all(place.space is not Space.RANGE for place in udp)
     filters = [_to(_UDP, port) for port in ports] if single else [_to(_UDP)]
     unanswered = be32(_STATUS, 0) + be32(_STATUS_MASK, _SEEN_REPLY)
-    filters += [_to(each) + unanswered for each in sorted({protocol_number(place) for place in moved} - {_UDP})]
+    others = sorted({protocol_number(place) for place in moved} - {_UDP})
+    filters += [_to(each) + (b"" if each in _NEVER_ENDING else unanswered) for each in others]
     what = f"list the tracked flows of {family.value}"
     return [Message(_request(family, _GET, netlink.NLM_F_DUMP, each), what) for each in filters]
+
+
+def _any_place(family: Family) -> list[Place]:
+    """One of each protocol, for which no filter names a port."""
+    any_address = bytes(family.bits // 8)
+    return [range_key(any_address, number) for number in (*(each.number for each in Protocol), _ECHO[family])]
 
 
 def deletion(family: Family, flow: Flow) -> Message:
@@ -111,7 +149,7 @@ def deletion(family: Family, flow: Flow) -> Message:
 
 
 def read_flows(family: Family, listing: Iterable[Reply]) -> Iterator[Flow]:
-    """The flows of one family that may belong to a frontend; of other protocols (ICMP) none."""
+    """The flows of one family that may belong to a frontend, or be echo requests to one; of other protocols none."""
     for reply in listing:
         fields = dict(netlink.attributes(reply.body))
         if reply.family != netlink.NFPROTO[family] or _TUPLE_REPLY not in fields:

@@ -61,8 +61,8 @@ METRICS = "127.0.0.1:10249"
 class NodeSettings(msgspec.Struct, frozen=True):
     """`cluster_cidrs` are the Pod networks; empty means those of the Node objects. `dns_port` 0 serves no DNS.
 
-    `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds the node's loopback addresses. `metrics` is the
-    ADDRESS:PORT at which they are served; empty serves none.
+    `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds 127.0.0.0/8. `metrics` is the ADDRESS:PORT at
+    which they are served; empty serves none.
     """
 
     name: str

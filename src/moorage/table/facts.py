@@ -15,7 +15,11 @@ from moorage.model.snapshot import Snapshot
 from moorage.table.types import Locality, NodeFacts
 from moorage.table.weights import weight_of
 
-LOOPBACK: tuple[Prefix, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+LOOPBACK: tuple[Prefix, ...] = (ipaddress.IPv4Network("127.0.0.0/8"),)
+_ONE = ipaddress.IPv6Network("::1")
+"""Never served: there is no way back for what a Pod answers to it (`rt6_need_strict` in the kernel). Refused, as nobody listens
+there, clients of `localhost` go on to 127.0.0.1.
+"""
 
 
 class NetworkSettings(msgspec.Struct, frozen=True):
@@ -23,7 +27,7 @@ class NetworkSettings(msgspec.Struct, frozen=True):
 
     `cluster_cidrs` are the Pod networks, by default the `spec.podCIDRs` of all Nodes. NodePorts are served at the node's own
     addresses in `node_port_cidrs`, by default at its InternalIPs (kube-proxy `--nodeport-addresses primary`), and with
-    `localhost_node_ports` at its loopback addresses as well.
+    `localhost_node_ports` at its loopback addresses of IPv4 as well.
     """
 
     cluster_cidrs: tuple[Prefix, ...] = ()
@@ -61,7 +65,14 @@ def internal_addresses(node: Node) -> tuple[Address, ...]:
 
 def _node_port_addresses(addresses: Iterable[Address], settings: NetworkSettings) -> tuple[Prefix, ...]:
     served = settings.node_port_cidrs or tuple(map(ipaddress.ip_network, addresses))
-    return collapsed((*served, *(LOOPBACK if settings.localhost_node_ports else ())))
+    loopback = LOOPBACK if settings.localhost_node_ports else ()
+    return collapsed((*(part for each in served for part in _without_one(each)), *loopback))
+
+
+def _without_one(prefix: Prefix) -> Iterable[Prefix]:
+    if isinstance(prefix, ipaddress.IPv6Network) and _ONE.subnet_of(prefix):
+        return prefix.address_exclude(_ONE)
+    return (prefix,)
 
 
 def _pod_networks(node: Node) -> Iterable[Prefix]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.datapath.conntrack import Moved
+from moorage.datapath.conntrack import Moved, echo_place
 from moorage.datapath.fake import FakeDatapath
 from moorage.datapath.nft.elements import place
 from moorage.datapath.nft.ledger import FamilyPlan, Installed, Ledger, nothing
@@ -74,9 +76,22 @@ def test_before_the_first_backend_packets_were_passed_on_untranslated(protocol: 
     assert moved == {place(frontend(protocol=protocol).match): Moved(frozenset({backend(1).endpoint}))}
 
 
+def test_echo_requests_go_elsewhere_when_who_answers_them_changes() -> None:
+    own = "198.18.0.5", "198.18.0.6"
+    served, empty = table(frontend(backends=(1,)), own=own[:1]), table(frontend(), own=own[:1])
+    at = echo_place(Family.IPV4, frontend().match.address.packed)
+    here, there = (Moved(frozenset({ip_address(each).packed + bytes(2)})) for each in own)
+    assert after(empty, served).moved[at] == here
+    assert after(served, table(frontend(backends=(1,)), own=own[1:])).moved[at] == there
+    assert after(served, empty).moved[at] == Moved(frozenset())
+    assert after(served, table(own=own[:1])).moved[at] == Moved(frozenset())
+    assert at not in after(served, table(frontend(backends=(1, 2)), own=own[:1])).moved
+    assert [after(each).moved[at] for each in (served, empty)] == [here, Moved(frozenset())]
+
+
 def test_at_first_every_flow_may_be_stale() -> None:
     served = table(frontend(protocol=UDP, backends=(1,)), frontend(backends=(1,)), node_port(protocol=UDP))
-    expected = {place(frontend(protocol=protocol).match) for protocol in (TCP, UDP)}
+    expected = {place(each.match) for each in served.frontends()}
     assert set(after(served).moved) == expected
 
 

@@ -67,13 +67,37 @@ class Packet(msgspec.Struct, frozen=True, gc=False):
 
 def datagram(packet: Packet) -> bytes:
     """The packet from its IP header on."""
-    version = packet.source.version
     source, destination = packet.source.packed, packet.destination.packed
-    number = packet.transport.number(version)
+    number = packet.transport.number(packet.source.version)
     segment = _segment(packet, number, ones_sum(source + destination) + number)
-    if version == 6:
+    return _headed(source, destination, number, segment, packet.identity & 0xFFFF)
+
+
+def enclosed(source: Address, destination: Address, transport: Transport, segment: bytes) -> bytes:
+    """A segment of any kind, from its IP header on."""
+    return _headed(source.packed, destination.packed, transport.number(source.version), segment, 0)
+
+
+def sctp_segment(source_port: int, destination_port: int, tag: int, kind: int, value: bytes = b"") -> bytes:
+    """One chunk (RFC 9260 section 3.2) with the verification tag that its receiver has chosen."""
+    padding = bytes(-len(value) % 4)
+    chunk = struct.pack(">BBH", kind, 0, 4 + len(value)) + value + padding
+    blank = struct.pack(">HHII", source_port, destination_port, tag, 0) + chunk
+    return blank[:8] + crc32c(blank).to_bytes(4, "little") + blank[12:]
+
+
+def tcp_segment(ends: bytes, ports: tuple[int, int], numbers: tuple[int, int], flags: int, data: bytes = b"") -> bytes:
+    """`ends` are both addresses in network byte order, `numbers` those of sequence and acknowledgment."""
+    offset_and_flags = _TCP.size // 4 << 12 | flags
+    blank = _TCP.pack(*ports, *numbers, offset_and_flags, _WINDOW, 0, 0) + data
+    total = ones_sum(ends) + Transport.TCP.number(4) + len(blank) + ones_sum(blank)
+    return blank[:16] + checksum(total).to_bytes(2, "big") + blank[18:]
+
+
+def _headed(source: bytes, destination: bytes, number: int, segment: bytes, identification: int) -> bytes:
+    if len(source) == 16:
         return _IPV6.pack(6 << 28, len(segment), number, _HOPS, source, destination) + segment
-    length, identification = _IPV4.size + len(segment), packet.identity & 0xFFFF
+    length = _IPV4.size + len(segment)
     words = 0x4500 + length + identification + _DONT_FRAGMENT + (_HOPS << 8 | number) + ones_sum(source + destination)
     header = (0x45, 0, length, identification, _DONT_FRAGMENT, _HOPS, number, checksum(words), source, destination)
     return _IPV4.pack(*header) + segment

@@ -9,7 +9,7 @@ import errno
 import time
 from collections.abc import Mapping
 
-from moorage.datapath.conntrack import Moved
+from moorage.datapath.conntrack import Moved, Ours
 from moorage.datapath.conntrack_io import forget_stale
 from moorage.datapath.netlink_io import KernelRefusal
 from moorage.datapath.nft.elements import Element, Place
@@ -47,7 +47,7 @@ class NftDatapath:
         self._bridged = True
         """Whether a bridge may stand, if only one that another run has left."""
         self._unsettled: dict[Family, dict[Place, Moved]] = {family: {} for family in Family}
-        self._own: frozenset[bytes] = frozenset()
+        self._ours = Ours()
 
     def start(self) -> None:
         missing = self._tables.missing()
@@ -70,8 +70,9 @@ class NftDatapath:
     def settle(self) -> int:
         forgotten = 0
         for family, moved in self._unsettled.items():
-            forgotten += forget_stale(self._tables.kernel, family, moved, self._own)
+            forgotten += forget_stale(self._tables.kernel, family, moved, self._ours)
             moved.clear()
+        self._ours = Ours(self._ours.own)
         return forgotten
 
     def fileno(self) -> int:
@@ -132,7 +133,8 @@ class NftDatapath:
             self._bridge.close()
             self._bridged = False
         self._localhost.open(self._tables.kernel, table.locality.node_port_addresses)
-        self._own = frozenset(each.packed for each in table.locality.own)
+        clusters = table.locality.service_cidrs if plan.first else self._ours.clusters
+        self._ours = Ours(frozenset(each.packed for each in table.locality.own), clusters)
         for family, wanted in plan.families.items():
             self._unsettled[family].update(wanted.moved)
         return plan

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from moorage.datapath.conntrack import Moved
+from moorage.datapath.conntrack import Moved, echo_place
 from moorage.datapath.nft.chains import Pick
 from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import Element, Place, intervals, place
 from moorage.datapath.nft.entry import Entry, difference, entry
 from moorage.datapath.nft.spaces import (
+    CLUSTER_IPS,
     CLUSTER_SOURCES,
     NODE_PORT_ADDRESSES,
     OF_ADDRESSES,
+    PINGS,
     PODS_HERE,
     SERVICE_CIDRS,
 )  # fmt: skip
@@ -48,7 +50,7 @@ def nothing() -> dict[Family, Installed]:
 
 class FamilyPlan(msgspec.Struct, frozen=True):
     """`chains` have to exist before the elements that lead to them, and are in an order in which they can be made. `moved` are
-    frontends whose tracked flows may be stale, each with where they may go from now on.
+    frontends whose tracked flows may be stale, and addresses whose echo requests may be, each with where they go from now on.
     """
 
     elements: ElementChanges = ElementChanges()
@@ -58,11 +60,14 @@ class FamilyPlan(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The way from what is installed to a table. `uses` are the new ones of the addresses whose use changes."""
+    """The way from what is installed to a table. `uses` are the new ones of the addresses whose use changes. `first`: it names
+    every frontend.
+    """
 
     table: ForwardingTable
     families: Mapping[Family, FamilyPlan]
     uses: Mapping[bytes, Use]
+    first: bool = False
 
     def __len__(self) -> int:
         """How many elements change. Chains are not counted: they are part of the program."""
@@ -99,7 +104,7 @@ class Ledger:
             )
             for family in self.installed
         }
-        return Plan(table, families, uses)
+        return Plan(table, families, uses, self.table is None)
 
     def commit(self, plan: Plan) -> None:
         for family, each in plan.families.items():
@@ -141,7 +146,7 @@ class Ledger:
         removed: list[Element] = []
         added: list[Element] = []
         fresh: list[tuple[Place, Entry]] = []
-        moved = {}
+        moved: dict[Place, Moved] = {}
         entries: dict[Place, Entry | None] = {found: None for found in gone if found not in wanted}
         for found, frontend in wanted.items():
             entries[found] = entry(frontend, installed.entries.get(found))
@@ -155,19 +160,21 @@ class Ledger:
                 less, more = difference(found, before, now)
                 removed += less
                 added += more
-        for less, more in (self._vips(family, table, installed, uses), self._locality(family, table, installed)):
-            removed += less
-            added += more
+        held, vips = self._vips(family, table, installed, uses)
+        moved |= _pings(family, vips if first else {each for each in held ^ vips if each.map == PINGS}, vips)
+        less, more = self._locality(family, table, installed)
+        removed += sorted(held - vips) + less
+        added += sorted(vips - held) + more
         changes = ElementChanges(tuple(removed), tuple(added), tuple(fresh), installed.unknown)
         return FamilyPlan(changes, _chains(entries, installed.chains), moved, entries)
 
     def _vips(
         self, family: Family, table: ForwardingTable, installed: Installed, uses: Mapping[bytes, Use]
-    ) -> tuple[list[Element], list[Element]]:
+    ) -> tuple[set[Element], set[Element]]:
+        """What the maps hold of the addresses that are used otherwise than before, and what they should."""
         own = next((each.packed for each in table.locality.own if Family.of(each) is family), b"")
         wanted = {each for address, use in uses.items() for each in vip_elements(address, use, own)}
-        present = set(_present(installed, OF_ADDRESSES, uses))
-        return sorted(present - wanted), sorted(wanted - present)
+        return set(_present(installed, OF_ADDRESSES, uses)), wanted
 
     def _locality(self, family: Family, table: ForwardingTable, installed: Installed) -> tuple[list[Element], list[Element]]:
         if self.table is not None and self.table.locality == table.locality:
@@ -177,6 +184,13 @@ class Ledger:
         }
         present = {Element(name, key) for name in OF_LOCALITY for key in installed.flat.get(name, {})}
         return sorted(present - wanted), sorted(wanted - present)
+
+
+def _pings(family: Family, touched: Iterable[Element], wanted: Iterable[Element]) -> Mapping[Place, Moved]:
+    """Who answers the echo requests to the addresses that are touched."""
+    answers = {each.key: frozenset([each.value + bytes(2)]) for each in wanted if each.map == PINGS}
+    addresses = {each.key for each in touched if each.map != CLUSTER_IPS}
+    return {echo_place(family, each): Moved(answers.get(each, frozenset())) for each in addresses}
 
 
 def _prefixes(locality: Locality) -> Mapping[str, tuple[Prefix, ...]]:
@@ -221,4 +235,4 @@ def _may_leave_flows(before: Entry | None, now: Entry | None, first: bool) -> bo
     """
     old = before.endpoints if before else frozenset()
     new = now.endpoints if now else frozenset()
-    return not old <= new or (bool(new) and (first or not old))
+    return first or not old <= new or (bool(new) and not old)

@@ -221,7 +221,12 @@ def _for_each_protocol(*rules: str) -> str:
 
 
 def _undelivered(family: Family) -> str:
-    """A packet between two processes of the node comes by twice, and is counted where it is sent."""
+    """A packet between two processes of the node comes by twice, and is counted where it is sent.
+
+    What tracking takes for invalid, such as a segment outside its window, is not translated back. A client that got one would
+    answer with a reset, and end the connection at the backend (kubernetes/kubernetes 74839). So it is not forwarded; and where
+    it ends at the node, whose address masquerading gave to the client, the node's reset is not sent.
+    """
     ip, found, at_node_port = WORDS[family], Space.ADDRESS.key(family), _at_node_port(family)
     node_port, ranges = Space.NODE_PORT.map, Space.RANGE.map
     return f"""
@@ -261,6 +266,7 @@ def _undelivered(family: Family) -> str:
     chain undelivered-output {{
         type filter hook output priority filter; policy accept;
         ct status dnat goto count-packet
+        ct state invalid tcp flags & rst == rst drop
         goto undelivered
     }}
 """
