@@ -13,8 +13,9 @@ import pytest
 from moorage.cli.bench import update
 from moorage.cli.demo import demo
 from moorage.cli.kubectl import find_kubectl
+from moorage.cli.roles import what_ended
 from moorage.cli.standalone import down, up
-from moorage.model.errors import UserError
+from moorage.model.errors import HostError, UserError
 
 COMMANDS = (
     "up", "down", "demo", "kubeconfig", "exec", "get", "apply", "delete", "describe", "explain", "trace", "bench",
@@ -51,6 +52,9 @@ def test_each_command_explains_itself(command: str) -> None:
         (("trace", "--from", "pod/a", "--to", "nonsense"), "is no target: write ADDRESS:PORT or SERVICE:PORT"),
         (("trace", "--from", "pod/a", "--to", "a:1", "--cluster-cidr", "x"), "--cluster-cidr: 'x'"),
         (("trace", "--from", "pod/a", "--to", "a:1", "--kubeconfig", "/nowhere"), "/nowhere"),
+        (("node", "--name", "n", "--kubeconfig", "/nowhere"), "/nowhere"),
+        (("node", "--name", "n", "--kubeconfig", "/nowhere", "--metrics-bind-address", "x"), "--metrics-bind-address x: "),
+        (("edge", "--name", "e", "--interface", "lo", "--kubeconfig", "/nowhere"), "/nowhere"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], words: str) -> None:
@@ -77,3 +81,13 @@ def test_without_root_it_says_so(command: Callable[[], None], monkeypatch: pytes
 def test_the_bundled_kubectl_is_found() -> None:
     done = subprocess.run([find_kubectl(), "version", "--client"], capture_output=True, text=True, check=False)
     assert "Client Version: v1." in done.stdout
+
+
+def test_what_ends_a_part_of_a_role_is_told_as_if_it_had_ended_the_role() -> None:
+    taken = HostError("port 53 is taken")
+    assert what_ended(ExceptionGroup("tasks", [ExceptionGroup("servers", [taken]), UserError("x")])) is taken
+
+
+def test_what_nobody_expected_keeps_its_traceback() -> None:
+    group = ExceptionGroup("tasks", [HostError("port 53 is taken"), ExceptionGroup("more", [ZeroDivisionError()])])
+    assert what_ended(group) is group

@@ -19,7 +19,7 @@ from moorage.datapath.nft.elements import Place, protocol_number, protocol_port,
 from moorage.datapath.nft.spaces import Space
 from moorage.model.net import Family, Protocol
 
-_GET, _DELETE = 1, 2
+_GET, _DELETE, _GET_STATS = 1, 2, 5
 _TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _FILTER, _STATUS_MASK = 1, 2, 3, 25, 26
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _IP_SOURCE = {Family.IPV4: 1, Family.IPV6: 3}
@@ -103,6 +103,11 @@ def queries(family: Family, moved: Mapping[Place, Moved]) -> list[Message]:
     filters += [_to(each) + unanswered for each in sorted({protocol_number(place) for place in moved} - {_UDP})]
     what = f"list the tracked flows of {family.value}"
     return [Message(_request(family, _GET, netlink.NLM_F_DUMP, each), what) for each in filters]
+
+
+def ask_count() -> Message:
+    """How many flows there are: a question that costs nothing."""
+    return Message(netlink.message(netlink.SUBSYSTEM_CONNTRACK << 8 | _GET_STATS, 0, 0), "ask for the number of tracked flows")
 
 
 def deletion(family: Family, flow: Flow) -> Message:

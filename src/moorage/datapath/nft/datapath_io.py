@@ -10,18 +10,26 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+import structlog
+
 from moorage.datapath.conntrack import Moved
 from moorage.datapath.conntrack_io import forget_stale
+from moorage.datapath.families_io import families
 from moorage.datapath.netlink_io import KernelRefusal
 from moorage.datapath.nft.elements import Element, Place
+from moorage.datapath.nft.features_io import require
 from moorage.datapath.nft.ledger import Ledger, Plan
 from moorage.datapath.nft.localhost_io import Localhost
 from moorage.datapath.nft.stock import nothing
 from moorage.datapath.nft.tables_io import NftTables
 from moorage.datapath.nft.watch_io import TableWatch
+from moorage.datapath.other_proxies import OtherProxy
+from moorage.datapath.other_proxies_io import find_other_proxies
 from moorage.datapath.types import Applied, Repair
 from moorage.model.net import Family
 from moorage.table.types import ForwardingTable
+
+log = structlog.get_logger()
 
 _SOMEBODY_INTERFERED = {errno.ENOENT, errno.EEXIST, errno.EBUSY}
 """Refusals that mean: what is installed is not what the ledger says."""
@@ -37,8 +45,9 @@ class NftDatapath:
     """
 
     def __init__(self, name: str = "moorage") -> None:
-        self._tables = NftTables(name)
-        self._bridge = NftTables(f"{name}-bridge")
+        self._families = families()
+        self._tables = NftTables(name, self._families)
+        self._bridge = NftTables(f"{name}-bridge", self._families)
         self._localhost = Localhost(name)
         self._ledger: Ledger | None = None
         self._watch: TableWatch | None = None
@@ -49,7 +58,15 @@ class NftDatapath:
         self._unsettled: dict[Family, dict[Place, Moved]] = {family: {} for family in Family}
         self._own: frozenset[bytes] = frozenset()
 
+    def other_proxies(self) -> tuple[OtherProxy, ...]:
+        """Whose rules for Services are in this kernel besides ours. Costs half a millisecond, and changes nothing."""
+        return find_other_proxies(self._tables.kernel, self._families)
+
     def start(self) -> None:
+        """Raises HostError where the right or a part of the kernel is missing; then nothing has been changed."""
+        require(self._tables.kernel)
+        if Family.IPV6 not in self._families:
+            log.warning("this kernel has no IPv6: Services are served over IPv4 only")
         missing = self._tables.missing()
         if missing:
             self._tables.install(missing)
@@ -123,6 +140,7 @@ class NftDatapath:
         begun = self._ledger is None
         if not self._sound:
             self._replace(table)
+        table = self._localhost.possible(self._tables.kernel, table)
         ledger = self._ledger or Ledger(self._tables.read())
         self._ledger = None
         plan = ledger.plan(table)
@@ -132,7 +150,6 @@ class NftDatapath:
         if begun:
             self._bridge.uninstall()
             self._bridge.close()
-        self._localhost.open(self._tables.kernel, table.locality.node_port_addresses)
         self._own = frozenset(each.packed for each in table.locality.own)
         for family, wanted in plan.families.items():
             self._unsettled[family].update(wanted.moved)
@@ -155,7 +172,7 @@ class NftDatapath:
         opened = self._localhost.was_opened(self._tables.kernel)
         self._bridge.uninstall()
         self._bridge.install()
-        self._bridge.carry_out(Ledger(nothing(Family)).plan(table))
+        self._bridge.carry_out(Ledger(nothing(self._families)).plan(table))
         if self._watch is not None:
             self._watch.pause()
         self._tables.install()
