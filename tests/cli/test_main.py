@@ -52,6 +52,9 @@ def test_each_command_explains_itself(command: str) -> None:
         (("trace", "--from", "pod/a", "--to", "nonsense"), "is no target: write ADDRESS:PORT or SERVICE:PORT"),
         (("trace", "--from", "pod/a", "--to", "a:1", "--cluster-cidr", "x"), "--cluster-cidr: 'x'"),
         (("trace", "--from", "pod/a", "--to", "a:1", "--kubeconfig", "/nowhere"), "/nowhere"),
+        (("node", "--name", "n", "--kubeconfig", "/nowhere"), "/nowhere"),
+        (("node", "--name", "n", "--kubeconfig", "/nowhere", "--metrics-bind-address", "x"), "--metrics-bind-address x: "),
+        (("edge", "--name", "e", "--interface", "lo", "--kubeconfig", "/nowhere"), "/nowhere"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], words: str) -> None:

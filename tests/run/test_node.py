@@ -52,6 +52,7 @@ def test_what_is_no_prefix_is_told_with_its_option(more: dict[str, Any], words: 
 def test_where_metrics_are_served() -> None:
     assert settings().metrics_at == ("127.0.0.1", 10249)
     assert settings(metrics="[::]:9100").metrics_at == ("::", 9100)
+    assert settings(metrics="").metrics_at is None
 
 
 @pytest.mark.parametrize("metrics", ["10249", "node-1:10249", "127.0.0.1:0", "127.0.0.1:99999", "::1", "127.0.0.1:"])

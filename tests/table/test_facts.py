@@ -80,7 +80,7 @@ def test_an_unknown_node_has_no_addresses() -> None:
 
 
 def test_bad_addresses_and_prefixes_are_left_out() -> None:
-    odd = node("odd", "not an address", "192.168.0.3", "192.168.0.3", cidrs=("10.244.0.1/24", ""))
+    odd = node("odd", "not an address", "192.168.0.3", "192.168.0.3", cidrs=("10.244.0.0/99", "fe80::%eth0/64", ""))
     facts = node_facts("odd", Snapshot.of([odd]))
     assert facts.addresses == addresses("192.168.0.3")
     assert facts.locality.cluster_sources == (net("192.168.0.3/32"),)

@@ -12,6 +12,14 @@ import typer
 Runner = Callable[[Coroutine[Any, Any, None]], None]
 
 KubeconfigOption = Annotated[str, typer.Option(help="how to reach the API server")]
+BesideOption = Annotated[
+    bool,
+    typer.Option(
+        "--beside-other-proxy",
+        help="start though another proxy's rules (kube-proxy's) are in the kernel: a connection is translated by the one "
+        "whose rules were put in place last, and only what that one leaves by the other",
+    ),
+]
 LogFormatOption = Annotated[str, typer.Option(help="text, json, or auto (text in a terminal)")]
 
 
@@ -88,6 +96,7 @@ def node(
         str, typer.Option(help="ADDRESS:PORT at which /metrics is served; empty: nowhere")
     ] = "127.0.0.1:10249",
     dns_port: Annotated[int, typer.Option(help="serve cluster DNS at this port of the node; 0: do not")] = 0,
+    beside_other_proxy: BesideOption = False,
     log_format: LogFormatOption = "auto",
 ) -> None:
     """The node agent: Services into the kernel of this node."""
@@ -101,6 +110,7 @@ def node(
         localhost_node_ports=localhost_nodeports,
         metrics=metrics_bind_address,
         dns_port=dns_port,
+        beside_other_proxy=beside_other_proxy,
     )
     run_role("node", run_node(settings), log_format)
 
@@ -109,12 +119,13 @@ def edge(
     name: Annotated[str, typer.Option(help="name of this load balancer")],
     kubeconfig: KubeconfigOption,
     interface: Annotated[str, typer.Option(help="interface at which the load-balancer addresses are owned")],
+    beside_other_proxy: BesideOption = False,
     log_format: LogFormatOption = "auto",
 ) -> None:
     """A load balancer in front of the nodes."""
     from moorage.run.edge import EdgeSettings, run_edge
 
-    settings = EdgeSettings(name=name, kubeconfig=kubeconfig, interface=interface)
+    settings = EdgeSettings(name=name, kubeconfig=kubeconfig, interface=interface, beside_other_proxy=beside_other_proxy)
     run_role("edge", run_edge(settings), log_format)
 
 

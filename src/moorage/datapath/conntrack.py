@@ -20,7 +20,7 @@ from moorage.datapath.nft.elements import Place, protocol_number, protocol_port,
 from moorage.datapath.nft.spaces import Space
 from moorage.model.net import Family, Prefix, Protocol
 
-_GET, _DELETE = 1, 2
+_GET, _DELETE, _GET_STATS = 1, 2, 5
 _TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _FILTER, _STATUS_MASK = 1, 2, 3, 25, 26
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _IP_SOURCE = {Family.IPV4: 1, Family.IPV6: 3}
@@ -141,6 +141,11 @@ def _any_place(family: Family) -> list[Place]:
     """One of each protocol, for which no filter names a port."""
     any_address = bytes(family.bits // 8)
     return [range_key(any_address, number) for number in (*(each.number for each in Protocol), _ECHO[family])]
+
+
+def ask_count() -> Message:
+    """How many flows there are: a question that costs nothing."""
+    return Message(netlink.message(netlink.SUBSYSTEM_CONNTRACK << 8 | _GET_STATS, 0, 0), "ask for the number of tracked flows")
 
 
 def deletion(family: Family, flow: Flow) -> Message:

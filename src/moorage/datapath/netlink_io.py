@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from moorage.datapath import netlink
 from moorage.datapath.netlink import Message, Reply
@@ -24,6 +25,24 @@ _SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER = 16 << 20
 _READ = 1 << 20
 _DUMP_ATTEMPTS = 5
+
+
+_STATUS = Path("/proc/thread-self/status")
+_NET_ADMIN = 12
+
+
+def _not_allowed() -> str:
+    """Why the kernel lets this process change nothing, and what helps."""
+    lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
+    if int(lines["CapEff"], 16) >> _NET_ADMIN & 1:
+        return (
+            "this process may change rules in its own user namespace only: run it as root of the machine, not in a rootless "
+            "container"
+        )
+    return (
+        "this process may not change the rules of the kernel, it lacks the capability NET_ADMIN: run it as root, or let its "
+        "container have it (securityContext.capabilities.add: [NET_ADMIN])"
+    )
 
 
 class KernelRefusal(HostError):
@@ -49,14 +68,16 @@ class Netlink:
         try:
             opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
         except OSError as error:
-            raise HostError(f"no netfilter netlink socket: {error.strerror}") from error
+            raise HostError(
+                f"this kernel has no netfilter netlink ({error.strerror}): it needs CONFIG_NETFILTER_NETLINK, module nfnetlink"
+            ) from error
         try:
             opened.bind((0, 0))
             opened.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
             opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         except OSError as error:
             opened.close()
-            raise HostError(f"the netfilter netlink socket needs CAP_NET_ADMIN: {error.strerror}") from error
+            raise HostError(_not_allowed()) from error
         return cls(opened)
 
     def close(self) -> None:

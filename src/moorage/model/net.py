@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 
 Address = IPv4Address | IPv6Address
@@ -39,12 +39,22 @@ class Protocol(enum.Enum):
 
 
 def parse_address(text: str) -> Address | None:
-    """The address, or None where the text is none. Leading zeros are refused, as Kubernetes refuses them, and zones."""
+    """The address, or None where the text is none. Leading zeros and zones (fe80::1%eth0) are refused, as Kubernetes refuses
+    them.
+    """
     packed = pack_address(text, Family.IPV4)
     if packed is not None:
         return IPv4Address(packed)
     packed = pack_address(text, Family.IPV6)
     return None if packed is None else IPv6Address(packed)
+
+
+def parse_prefix(text: str) -> Prefix | None:
+    """The prefix that an address with a length is in, or None where the text is none."""
+    try:
+        return None if "%" in text else ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def pack_address(text: str, family: Family) -> bytes | None:

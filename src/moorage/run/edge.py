@@ -26,6 +26,7 @@ from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.observe.health_io import HealthServer
+from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.table.types import ForwardingTable
@@ -44,25 +45,30 @@ class EdgeSettings(msgspec.Struct, frozen=True):
     kubeconfig: str
     interface: str
     health_port: int = 10256
+    beside_other_proxy: bool = False
     probes: HealthSettings = HealthSettings()
 
 
 async def run_edge(settings: EdgeSettings) -> None:
     """Serves until cancelled, then gives the addresses up. The kernel keeps forwarding what is under way."""
+    access = load(settings.kubeconfig)
     datapath = NftDatapath()
-    datapath.start()
     forwarder = Forwarder(datapath)
+    look_around(datapath, settings.beside_other_proxy)
+    health = HealthServer(settings.health_port, forwarder.health)
+    health.listen()
+    datapath.start()
     announcer = InterfaceAnnouncer(settings.interface)
     changed = asyncio.Event()
     try:
         async with (
-            HttpClient(load(settings.kubeconfig), user_agent="moorage-edge") as client,
+            HttpClient(access, user_agent="moorage-edge") as client,
             NodeProber(settings.probes) as prober,
             asyncio.TaskGroup() as tasks,
         ):
             mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node)])
             tasks.create_task(mirror.run(), name="mirror")
-            tasks.create_task(HealthServer(settings.health_port, forwarder.health).serve(), name="health")
+            tasks.create_task(health.serve(), name="health")
             tasks.create_task(guard(forwarder, _log), name="guard")
             tasks.create_task(_follow_objects(mirror, prober, changed), name="objects")
             tasks.create_task(_follow_health(prober, changed), name="node health")

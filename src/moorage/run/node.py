@@ -34,6 +34,7 @@ from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
+from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.run.local_checks import LocalChecks
@@ -62,7 +63,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
     """`cluster_cidrs` are the Pod networks; empty means those of the Node objects. `dns_port` 0 serves no DNS.
 
     `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds 127.0.0.0/8. `metrics` is the ADDRESS:PORT at
-    which they are served; empty serves none.
+    which they are served; empty serves none. `beside_other_proxy` starts though another proxy serves here.
     """
 
     name: str
@@ -73,6 +74,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
     health_port: int = 10256
     metrics: str = METRICS
     dns_port: int = 0
+    beside_other_proxy: bool = False
 
     @property
     def network(self) -> NetworkSettings:
@@ -80,8 +82,10 @@ class NodeSettings(msgspec.Struct, frozen=True):
         return network_settings(self.cluster_cidrs, self.node_port_addresses, self.localhost_node_ports)
 
     @property
-    def metrics_at(self) -> tuple[str, int]:
-        """Raises UserError for what is no address and port."""
+    def metrics_at(self) -> tuple[str, int] | None:
+        """None where they are not wanted. Raises UserError for what is no address and port."""
+        if not self.metrics:
+            return None
         address, _, port = self.metrics.rpartition(":")
         host = address.removeprefix("[").removesuffix("]")
         if parse_address(host) is None or not port.isdecimal() or not 0 < int(port) < 65536:
@@ -106,31 +110,39 @@ def wants(node_name: str) -> tuple[Want, ...]:
 
 
 async def run_node(settings: NodeSettings) -> None:
-    """Serves until cancelled. The kernel keeps forwarding when the agent stops: a restart interrupts nobody."""
+    """Serves until cancelled. The kernel keeps forwarding when the agent stops: a restart interrupts nobody.
+
+    What is wrong with the settings or the machine is raised before the kernel is changed.
+    """
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
-    network = settings.network
+    network, metrics_at, access = settings.network, settings.metrics_at, load(settings.kubeconfig)
     datapath = NftDatapath()
     forwarder = Forwarder(datapath)
-    async with HttpClient(load(settings.kubeconfig), user_agent="moorage-node") as client, asyncio.TaskGroup() as tasks:
-        starting = tasks.create_task(asyncio.to_thread(datapath.start), name="datapath")
+    look_around(datapath, settings.beside_other_proxy)
+    async with HttpClient(access, user_agent="moorage-node") as client:
         mirror = Mirror(client, wants(settings.name))
         teller = Teller(client, "moorage-node", lambda: mirror.snapshot.get(Node, Key("", settings.name)))
-        tasks.create_task(mirror.run(), name="mirror")
-        tasks.create_task(teller.run(), name="events")
         health = HealthServer(settings.health_port, lambda: node_health(settings.name, forwarder.health(), mirror.snapshot))
-        tasks.create_task(health.serve(), name="health")
-        tasks.create_task(guard(forwarder, teller.say), name="guard")
-        if settings.metrics:
+        health.listen()
+        servers: list[HealthServer | MetricsServer] = [health]
+        if metrics_at is not None:
             measurements = Measurements(forwarder.figures, lambda: forwarder.table, NftCounters())
-            tasks.create_task(MetricsServer(*settings.metrics_at, measurements.render).serve(), name="metrics")
-        moved = asyncio.Event()
-        if settings.dns_port:
-            tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
-            tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
-        await starting
-        with closing(LocalChecks(forwarder.health, teller)) as checks:
-            await _forward(settings.name, network, mirror, forwarder, checks, moved)
+            servers.append(MetricsServer(*metrics_at, measurements.render))
+        async with asyncio.TaskGroup() as tasks:
+            starting = tasks.create_task(asyncio.to_thread(datapath.start), name="datapath")
+            tasks.create_task(mirror.run(), name="mirror")
+            tasks.create_task(teller.run(), name="events")
+            for server in servers:
+                tasks.create_task(server.serve(), name=type(server).__name__)
+            tasks.create_task(guard(forwarder, teller.say), name="guard")
+            moved = asyncio.Event()
+            if settings.dns_port:
+                tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
+                tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
+            await starting
+            with closing(LocalChecks(forwarder.health, teller)) as checks:
+                await _forward(settings.name, network, mirror, forwarder, checks, moved)
 
 
 async def _forward(

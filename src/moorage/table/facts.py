@@ -9,7 +9,7 @@ import msgspec
 
 from moorage.model.cluster import ZONE_LABEL, Node
 from moorage.model.meta import Key
-from moorage.model.net import Address, Family, Prefix, collapsed, parse_address
+from moorage.model.net import Address, Family, Prefix, collapsed, parse_address, parse_prefix
 from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.snapshot import Snapshot
 from moorage.table.types import Locality, NodeFacts
@@ -84,11 +84,7 @@ def _service_networks(snapshot: Snapshot) -> Iterable[Prefix]:
 
 
 def _prefixes(texts: Iterable[str]) -> Iterable[Prefix]:
-    for text in texts:
-        try:
-            yield ipaddress.ip_network(text)
-        except ValueError:
-            continue
+    return (prefix for prefix in map(parse_prefix, texts) if prefix is not None)
 
 
 def _weights(nodes: Iterable[Node]) -> Mapping[str, int]:

@@ -21,7 +21,7 @@ from moorage.model.reason import Reason
 from moorage.model.service import EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, Service
 from moorage.model.slices import HEADLESS_LABEL, PROXY_NAME_LABEL, EndpointSlice
 from moorage.table.checked_ports import checked_ports
-from moorage.table.ingress import ingress_addresses
+from moorage.table.ingress import ingress_addresses, servable
 from moorage.table.select import Wanted, candidates, ready_on, select
 from moorage.table.source_ranges import source_ranges
 from moorage.table.topology import Near
@@ -41,6 +41,8 @@ LOCAL = "Local"
 
 DEFAULT_AFFINITY_SECONDS = 10800
 """`sessionAffinityConfig.clientIP.timeoutSeconds` where nothing is said (`core/v1`)."""
+MOST_AFFINITY_SECONDS = 86400
+"""The longest that the API takes; more is cut to it."""
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -104,7 +106,7 @@ def affinity_seconds(service: Service) -> int:
         return 0
     config = spec.session_affinity_config
     asked = config.client_ip.timeout_seconds if config is not None and config.client_ip is not None else None
-    return asked if asked is not None and asked > 0 else DEFAULT_AFFINITY_SECONDS
+    return min(asked, MOST_AFFINITY_SECONDS) if asked is not None and asked > 0 else DEFAULT_AFFINITY_SECONDS
 
 
 def _is_others(obj: Object) -> bool:
@@ -159,6 +161,8 @@ def _addresses(field: str, texts: Iterable[str], notes: list[TableNote]) -> tupl
         address = parse_address(text)
         if address is None:
             notes.append(TableNote(Reason.INVALID_OBJECT, f'{field}: "{text}" is no IP address'))
+        elif not servable(address):
+            notes.append(TableNote(Reason.INVALID_OBJECT, f'{field}: "{text}" is no address that a Service can have'))
         else:
             good.append(address)
     return tuple(good)

@@ -10,7 +10,7 @@ PROXY_MODE = "Proxy"
 
 
 def ingress_addresses(service: Service, *, short_cut: bool = False) -> tuple[Address, ...]:
-    """`status.loadBalancer.ingress[].ip` of a LoadBalancer Service, in order, each once; what is no address is left out.
+    """`status.loadBalancer.ingress[].ip` of a LoadBalancer Service, in order, each once; what cannot be one is left out.
 
     `short_cut` leaves out the addresses with `ipMode: Proxy`, as nodes must.
     """
@@ -18,7 +18,15 @@ def ingress_addresses(service: Service, *, short_cut: bool = False) -> tuple[Add
         return ()
     wanted = (each for each in service.status.load_balancer.ingress if not (short_cut and each.ip_mode == PROXY_MODE))
     parsed = (parse_address(each.ip) for each in wanted if each.ip)
-    return tuple(dict.fromkeys(each for each in parsed if each is not None))
+    return tuple(dict.fromkeys(each for each in parsed if each is not None and servable(each)))
+
+
+def servable(address: Address) -> bool:
+    """Whether a Service can have the address: not the unspecified one, no loopback address, no group of receivers."""
+    number = int(address)
+    if address.version == 4:
+        return number != 0 and number >> 24 != 127 and number >> 28 != 0xE
+    return number > 1 and number >> 120 != 0xFF
 
 
 def serves(service: Service, load_balancer_class: str = "") -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection
 
-from moorage.model.net import Address, Family, Prefix, collapsed
+from moorage.model.net import Address, Family, Prefix, collapsed, parse_prefix
 from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.table.types import TableNote
@@ -40,13 +40,12 @@ def source_ranges(
 
 
 def _parsed(index: int, text: str, notes: list[TableNote]) -> Prefix | None:
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
+    prefix = parse_prefix(text)
+    if prefix is None:
         notes.append(
             TableNote(Reason.INVALID_OBJECT, f'spec.loadBalancerSourceRanges[{index}]: "{text}" is no range of addresses')
         )
-        return None
+    return prefix
 
 
 def _holds(prefix: Prefix, address: Address) -> bool:

@@ -17,6 +17,9 @@ ANNOTATION = "moorage.dev/weight"
 MOST = 1000
 """The largest weight of a slice or a node."""
 
+_DIGITS = 9
+"""No longer text is read: Python refuses numbers of more than 4,300 digits."""
+
 MOST_SHARES = 4096
 """Shares that one choice is cut into; beyond, weights are rounded, and everybody keeps at least one share."""
 
@@ -26,7 +29,7 @@ def weight_of(obj: Object) -> int | None:
     text = obj.metadata.annotations.get(ANNOTATION)
     if text is None:
         return 1
-    return int(text) if text.isascii() and text.isdecimal() and int(text) <= MOST else None
+    return int(text) if len(text) <= _DIGITS and text.isascii() and text.isdecimal() and int(text) <= MOST else None
 
 
 def weighed(backends: tuple[Backend, ...]) -> tuple[Backend, ...]:

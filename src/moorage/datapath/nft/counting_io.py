@@ -6,11 +6,11 @@ import errno
 from collections.abc import Collection, Iterator, Sequence
 
 from moorage.datapath.counts import Amount, Counts, Pair
+from moorage.datapath.families_io import families
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
 from moorage.datapath.nft.counting import packed, read_counters, read_pair, read_sent
 from moorage.datapath.nft.messages import Table, delete_elements, list_elements
 from moorage.datapath.nft.spaces import CONNECTIONS, REFUSALS, REPLIES, REQUESTS
-from moorage.model.net import Family
 
 _AT_ONCE = 500
 """Elements of one message."""
@@ -23,7 +23,7 @@ class NftCounters:
     """
 
     def __init__(self, name: str = "moorage") -> None:
-        self._tables = tuple(Table(family, name) for family in Family)
+        self._tables = tuple(Table(family, name) for family in families())
         self._opened: Netlink | None = None
 
     @property

@@ -9,17 +9,25 @@ import errno
 import time
 from collections.abc import Mapping
 
+import structlog
+
 from moorage.datapath.conntrack import Moved, Ours
 from moorage.datapath.conntrack_io import forget_stale
+from moorage.datapath.families_io import families
 from moorage.datapath.netlink_io import KernelRefusal
 from moorage.datapath.nft.elements import Element, Place
+from moorage.datapath.nft.features_io import require
 from moorage.datapath.nft.ledger import Ledger, Plan, nothing
 from moorage.datapath.nft.localhost_io import Localhost
 from moorage.datapath.nft.tables_io import NftTables
 from moorage.datapath.nft.watch_io import TableWatch
+from moorage.datapath.other_proxies import OtherProxy
+from moorage.datapath.other_proxies_io import find_other_proxies
 from moorage.datapath.types import Applied, Repair
 from moorage.model.net import Family
 from moorage.table.types import ForwardingTable
+
+log = structlog.get_logger()
 
 _SOMEBODY_INTERFERED = {errno.ENOENT, errno.EEXIST, errno.EBUSY}
 """Refusals that mean: what is installed is not what the ledger says."""
@@ -35,8 +43,9 @@ class NftDatapath:
     """
 
     def __init__(self, name: str = "moorage") -> None:
-        self._tables = NftTables(name)
-        self._bridge = NftTables(f"{name}-bridge")
+        self._families = families()
+        self._tables = NftTables(name, self._families)
+        self._bridge = NftTables(f"{name}-bridge", self._families)
         self._localhost = Localhost(name)
         self._ledger: Ledger | None = None
         self._watch: TableWatch | None = None
@@ -49,12 +58,20 @@ class NftDatapath:
         self._unsettled: dict[Family, dict[Place, Moved]] = {family: {} for family in Family}
         self._ours = Ours()
 
+    def other_proxies(self) -> tuple[OtherProxy, ...]:
+        """Whose rules for Services are in this kernel besides ours. Costs half a millisecond, and changes nothing."""
+        return find_other_proxies(self._tables.kernel, self._families)
+
     def start(self) -> None:
+        """Raises HostError where the right or a part of the kernel is missing; then nothing has been changed."""
+        require(self._tables.kernel)
+        if Family.IPV6 not in self._families:
+            log.warning("this kernel has no IPv6: Services are served over IPv4 only")
         missing = self._tables.missing()
         if missing:
             self._tables.install(missing)
         self._sound = not self._tables.problems()
-        self._ledger = Ledger(nothing()) if self._sound and len(missing) == len(self._tables.tables) else None
+        self._ledger = Ledger(nothing(self._families)) if self._sound and len(missing) == len(self._tables.tables) else None
 
     def apply(self, table: ForwardingTable) -> Applied:
         started = time.perf_counter()
@@ -122,6 +139,7 @@ class NftDatapath:
         """Makes the kernel agree with the table, whatever is there."""
         if not self._sound:
             self._replace(table)
+        table = self._localhost.possible(self._tables.kernel, table)
         ledger = self._ledger or Ledger(self._tables.read())
         self._ledger = None
         plan = ledger.plan(table)
@@ -132,7 +150,6 @@ class NftDatapath:
             self._bridge.uninstall()
             self._bridge.close()
             self._bridged = False
-        self._localhost.open(self._tables.kernel, table.locality.node_port_addresses)
         clusters = table.locality.service_cidrs if plan.first else self._ours.clusters
         self._ours = Ours(frozenset(each.packed for each in table.locality.own), clusters)
         for family, wanted in plan.families.items():
@@ -156,7 +173,7 @@ class NftDatapath:
         opened = self._localhost.was_opened(self._tables.kernel)
         self._bridge.uninstall()
         self._bridge.install()
-        self._bridge.carry_out(Ledger(nothing()).plan(table))
+        self._bridge.carry_out(Ledger(nothing(self._families)).plan(table))
         if self._watch is not None:
             self._watch.pause()
         self._tables.install()
@@ -164,4 +181,4 @@ class NftDatapath:
             self._watch.resume()
         if opened:
             self._localhost.remember(self._tables.kernel)
-        self._sound, self._missed, self._bridged, self._ledger = True, True, True, Ledger(nothing())
+        self._sound, self._missed, self._bridged, self._ledger = True, True, True, Ledger(nothing(self._families))

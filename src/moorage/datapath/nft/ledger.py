@@ -43,9 +43,9 @@ class Installed(msgspec.Struct):
     unknown: bool = False
 
 
-def nothing() -> dict[Family, Installed]:
+def nothing(families: Iterable[Family] = Family) -> dict[Family, Installed]:
     """What tables hold that have just been made."""
-    return {family: Installed() for family in Family}
+    return {family: Installed() for family in families}
 
 
 class FamilyPlan(msgspec.Struct, frozen=True):

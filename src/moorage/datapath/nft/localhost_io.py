@@ -6,24 +6,25 @@ program drops what could then come in from a wire (`ruleset`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from ipaddress import ip_network
 from pathlib import Path
 
 import structlog
+from msgspec.structs import replace
 
 from moorage.datapath import netlink
 from moorage.datapath.netlink import Message
 from moorage.datapath.netlink_io import Netlink
 from moorage.datapath.nft import messages
 from moorage.datapath.nft.chains import OPENED
+from moorage.datapath.nft.loopback import at_loopback, without_loopback
 from moorage.datapath.nft.messages import Table, request
-from moorage.model.net import Family, Prefix
+from moorage.model.errors import HostError
+from moorage.model.net import Family
+from moorage.table.types import ForwardingTable
 
 ROUTE_LOCALNET = Path("/proc/sys/net/ipv4/conf/all/route_localnet")
 _NEWCHAIN = 3
 _CHAIN_TABLE, _CHAIN_NAME = 1, 3
-_LOOPBACK = ip_network("127.0.0.0/8")
 
 log = structlog.get_logger()
 
@@ -33,19 +34,37 @@ class Localhost:
 
     def __init__(self, name: str) -> None:
         self._table = Table(Family.IPV4, name)
+        self._said = False
 
-    def open(self, kernel: Netlink, served: Iterable[Prefix]) -> None:
-        """Sets the parameter where NodePorts are served at loopback addresses. Where it cannot be set, it is done without."""
-        if not any(each.version == 4 and each.overlaps(_LOOPBACK) for each in served):
-            return
+    def possible(self, kernel: Netlink, table: ForwardingTable) -> ForwardingTable:
+        """The table, for which the parameter is set where NodePorts are served at loopback addresses; without those addresses
+        where it cannot be set, which is said once.
+        """
+        served = table.locality.node_port_addresses
+        if not at_loopback(served):
+            return table
         try:
-            if ROUTE_LOCALNET.read_text().strip() != "0":
-                return
-            ROUTE_LOCALNET.write_text("1")
+            self._open(kernel)
         except OSError as error:
-            log.warning("NodePorts are not served on 127.0.0.1", parameter=str(ROUTE_LOCALNET), error=error.strerror)
+            self._say(error)
+            return replace(table, locality=replace(table.locality, node_port_addresses=without_loopback(served)))
+        return table
+
+    def _open(self, kernel: Netlink) -> None:
+        if ROUTE_LOCALNET.read_text().strip() != "0":
             return
+        ROUTE_LOCALNET.write_text("1")
         self.remember(kernel)
+
+    def _say(self, error: OSError) -> None:
+        if not self._said:
+            log.warning(
+                "NodePorts are not served on 127.0.0.1: set the parameter to 1, or let the agent write to /proc/sys, "
+                "or start it with --no-localhost-nodeports",
+                parameter=str(ROUTE_LOCALNET),
+                error=error.strerror,
+            )
+        self._said = True
 
     def remember(self, kernel: Netlink) -> None:
         body = netlink.text(_CHAIN_TABLE, self._table.name) + netlink.text(_CHAIN_NAME, OPENED)
@@ -56,4 +75,7 @@ class Localhost:
         return OPENED in chains
 
     def close(self) -> None:
-        ROUTE_LOCALNET.write_text("0")
+        try:
+            ROUTE_LOCALNET.write_text("0")
+        except OSError as error:
+            raise HostError(f"cannot set {ROUTE_LOCALNET} back to 0: {error.strerror}") from error

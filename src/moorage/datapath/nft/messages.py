@@ -95,8 +95,16 @@ def read_layout(table: Table, listing: Iterable[Reply]) -> bytes | None:
 
 
 def read_chains(table: Table, listing: Iterable[Reply]) -> set[str]:
-    chains = (dict(netlink.attributes(reply.body)) for reply in listing)
-    return {_string(fields[_CHAIN_NAME]) for fields in chains if _string(fields[_CHAIN_TABLE]) == table.name}
+    return read_all_chains(listing).get(table.name, set())
+
+
+def read_all_chains(listing: Iterable[Reply]) -> dict[str, set[str]]:
+    """The names of the chains of every table of a family, by table."""
+    found: dict[str, set[str]] = {}
+    for reply in listing:
+        fields = dict(netlink.attributes(reply.body))
+        found.setdefault(_string(fields[_CHAIN_TABLE]), set()).add(_string(fields[_CHAIN_NAME]))
+    return found
 
 
 def _string(data: bytes) -> str:

@@ -24,6 +24,8 @@ from moorage.datapath.nft.spaces import (
     CONNECTIONS,
     DROPPED,
     FRONTENDS,
+    HASH_MODULUS,
+    HASH_SEED,
     NODE_PORT_ADDRESSES,
     PINGS,
     PODS_HERE,
@@ -74,7 +76,9 @@ def layout(family: Family) -> str:
 
 def _body(family: Family) -> str:
     maps = "".join(_maps_of(family, space) for space in Space)
-    return maps + _sets(family) + _counters(family) + _delivery(family) + _hooks(family) + _undelivered(family)
+    return (
+        maps + _sets(family) + _counters(family) + _delivery(family) + _needed(family) + _hooks(family) + _undelivered(family)
+    )
 
 
 def _found(family: Family, space: Space) -> str:
@@ -142,6 +146,23 @@ def _delivery(family: Family) -> str:
     }}
 """
     return chains
+
+
+def _needed(family: Family) -> str:
+    """No packet comes here. A kernel that cannot hold what `rules` writes refuses this too: at the start, not with the first
+    Service.
+    """
+    affinity, source, destination = Space.ADDRESS.map(AFFINITY), f"{WORDS[family]} saddr", f"{WORDS[family]} daddr"
+    if family is Family.IPV6:
+        source, destination = (f"jhash {each} mod {HASH_MODULUS} seed {HASH_SEED}" for each in (source, destination))
+    client = f"{source} . {destination} . meta l4proto . th dport"
+    return f"""
+    chain needed {{
+        meta mark set numgen random mod 2
+        update @{affinity} {{ {client} timeout 1s : meta priority }}
+        delete @{affinity} {{ {client} : meta priority }}
+    }}
+"""
 
 
 def _hooks(family: Family) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import zip_longest
@@ -15,9 +14,11 @@ from moorage.datapath.nft import messages, ruleset
 from moorage.datapath.nft.chains import read_chain
 from moorage.datapath.nft.changes import ElementChanges
 from moorage.datapath.nft.elements import Element
+from moorage.datapath.nft.features_io import diagnosis
 from moorage.datapath.nft.ledger import Installed, Plan
 from moorage.datapath.nft.listing import read_elements
 from moorage.datapath.nft.messages import Table
+from moorage.datapath.nft.nft_io import NftRefusal, load
 from moorage.datapath.nft.packing import element_messages
 from moorage.datapath.nft.program import Program, difference, in_order, list_rules, read_program
 from moorage.datapath.nft.rules import chain_messages
@@ -25,7 +26,6 @@ from moorage.datapath.nft.spaces import MAPS
 from moorage.model.errors import HostError
 from moorage.model.net import Family
 
-_NFT_SECONDS = 30
 _FEW = 2
 """Transactions for which no thread is worth its start."""
 _GENERATION_ID = 1
@@ -34,9 +34,10 @@ _GENERATION_ID = 1
 class NftTables:
     """All calls come from one network namespace and one thread at a time. Raises HostError where the kernel refuses."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, families: Sequence[Family] = tuple(Family)) -> None:
         self.name = name
-        self.tables = tuple(Table(family, name) for family in Family)
+        self.families = families
+        self.tables = tuple(Table(family, name) for family in families)
         self._kernel: Netlink | None = None
 
     @property
@@ -54,8 +55,15 @@ class NftTables:
         return [table for table in self.tables if self._layout(table) is None]
 
     def install(self, tables: list[Table] | None = None) -> None:
-        """Puts the constant program in place of what these tables hold, by default all, in one transaction."""
-        _load("".join(ruleset.render(each.name, each.family) for each in (self.tables if tables is None else tables)))
+        """Puts the constant program in place of what these tables hold, by default all, in one transaction.
+
+        Where the kernel refuses it, the error names what the kernel lacks.
+        """
+        chosen = self.tables if tables is None else tables
+        try:
+            load("".join(ruleset.render(each.name, each.family) for each in chosen))
+        except NftRefusal as refusal:
+            raise diagnosis(refusal, [each.family for each in chosen]) from refusal
 
     def uninstall(self) -> None:
         """Absent is not an error."""
@@ -140,7 +148,7 @@ class NftTables:
         empty, so that it does nothing to any packet meanwhile.
         """
         found = [self._program(table) for table in self.tables]
-        twin = NftTables(f"{self.name}-reference")
+        twin = NftTables(f"{self.name}-reference", self.families)
         try:
             twin.install()
             batch = [
@@ -163,14 +171,3 @@ class NftTables:
     def _program(self, table: Table) -> Program:
         dump = self.kernel.dump
         return read_program(table, dump(messages.list_chains(table.family)), dump(list_rules(table.family)))
-
-
-def _load(text: str) -> None:
-    try:
-        subprocess.run(["nft", "-f", "-"], input=text, text=True, capture_output=True, check=True, timeout=_NFT_SECONDS)
-    except FileNotFoundError as error:
-        raise HostError("the program nft is not installed (package nftables)") from error
-    except subprocess.TimeoutExpired as error:
-        raise HostError(f"nft did not load the ruleset within {_NFT_SECONDS} s") from error
-    except subprocess.CalledProcessError as error:
-        raise HostError(f"nft refused the ruleset: {error.stderr.strip()}") from error
