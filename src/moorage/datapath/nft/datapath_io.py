@@ -70,8 +70,9 @@ class NftDatapath:
         missing = self._tables.missing()
         if missing:
             self._tables.install(missing)
-        self._sound = not self._tables.problems()
-        self._ledger = Ledger(nothing(self._families)) if self._sound and len(missing) == len(self._tables.tables) else None
+        made = len(missing) == len(self._tables.tables)
+        self._sound = made or not self._tables.problems()
+        self._ledger = Ledger(nothing(self._families)) if made else None
 
     def apply(self, table: ForwardingTable) -> Applied:
         started = time.perf_counter()
