@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -14,12 +12,13 @@ import pytest
 
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.model.meta import Key
-from moorage.model.net import Address, Family
+from moorage.model.net import Family
 from moorage.table.types import ForwardingTable
 from tests.datapath.tables import frontend
+from tests.kernel.clients import Clients
 from tests.kernel.needs import needs_root
 from tests.kernel.test_datapath_packets import LOCALITY, NODE_PORT, V4, V6, VIP, cluster, node_port
-from tests.kernel.topology import NODE, Namespace, Topology
+from tests.kernel.topology import NODE, Topology
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
@@ -29,20 +28,6 @@ SETTLE_EVERY = 20
 ENDPOINTS = (2, 3, 4, 5)
 DECOY = 6
 """Listens like the others, and is never an endpoint of the Service."""
-PATIENCE = 8.0
-"""Seconds. A first SYN on its way when its backend goes is sent again after one, and the next one after two more."""
-
-
-PAUSE = 0.001
-"""Seconds between two connections of one client, which leave time for changes."""
-
-
-class Asked(NamedTuple):
-    """One connection: when it began and ended (monotonic), and which backend answered."""
-
-    since: float
-    until: float
-    answer: str
 
 
 class Applied(NamedTuple):
@@ -57,36 +42,6 @@ class Applied(NamedTuple):
 def topology() -> Iterator[Topology]:
     with Topology(backends=5) as made:
         yield made
-
-
-class Clients:
-    """Threads that make one connection after the other until they are told to stop."""
-
-    def __init__(self, *ways: tuple[Namespace, Address, int]) -> None:
-        self.asked: list[Asked] = []
-        self.failed: list[str] = []
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=way) for way in ways]
-
-    def __enter__(self) -> Clients:
-        for each in self._threads:
-            each.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for each in self._threads:
-            each.join(2 * PATIENCE)
-
-    def _ask(self, namespace: Namespace, address: Address, port: int) -> None:
-        while not self._stop.wait(PAUSE):
-            since = time.monotonic()
-            try:
-                answer = namespace.ask(address, port, socket.SOCK_STREAM, PATIENCE).split()[0]
-            except OSError as error:
-                self.failed.append(f"{address}: {error!r} after {time.monotonic() - since:.2f} s")
-            else:
-                self.asked.append(Asked(since, time.monotonic(), answer))
 
 
 def tables() -> Iterator[tuple[tuple[int, ...], ForwardingTable]]:
