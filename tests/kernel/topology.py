@@ -48,22 +48,18 @@ def backend_address(family: Family, number: int) -> Address:
     return ip_address(f"10.244.1.{number}" if family is Family.IPV4 else f"fd00:244::{number}")
 
 
-class Namespace:
-    """A network namespace and a thread that lives in it. `run` calls a function there."""
+class Entered:
+    """A thread that lives in a network namespace. `run` calls a function there."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        _ip(f"netns add {name}")
         self._thread = ThreadPoolExecutor(1, initializer=self._enter)
-        self.run(lambda: _ip("link set lo up"))
-        self.run(lambda: _write("net/ipv6/conf/default/accept_dad", "0"))
 
     def run(self, function: Callable[[], T]) -> T:
         return self._thread.submit(function).result(timeout=60)
 
     def close(self) -> None:
         self._thread.shutdown()
-        subprocess.run(["ip", "netns", "delete", self.name], check=False, capture_output=True)
 
     def open_socket(self, family: Family, kind: socket.SocketKind, timeout: float = 3) -> socket.socket:
         made = self.run(lambda: socket.socket(socket.AF_INET if family is Family.IPV4 else socket.AF_INET6, kind))
@@ -83,6 +79,20 @@ class Namespace:
                 raise OSError(ctypes.get_errno(), f"cannot enter {self.name}")
 
 
+class Namespace(Entered):
+    """A network namespace that is made here, and deleted by `close`."""
+
+    def __init__(self, name: str) -> None:
+        _ip(f"netns add {name}")
+        super().__init__(name)
+        self.run(lambda: _ip("link set lo up"))
+        self.run(lambda: _write("net/ipv6/conf/default/accept_dad", "0"))
+
+    def close(self) -> None:
+        super().close()
+        subprocess.run(["ip", "netns", "delete", self.name], check=False, capture_output=True)
+
+
 class Echo:
     """Answers each TCP read and each datagram with the server's name and the client's address and port, on one thread."""
 
@@ -93,7 +103,7 @@ class Echo:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def listen(self, namespace: Namespace, family: Family, name: str, port: int = PORT, host: str = "") -> None:
+    def listen(self, namespace: Entered, family: Family, name: str, port: int = PORT, host: str = "") -> None:
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             made = namespace.open_socket(family, kind)
             made.setblocking(False)
