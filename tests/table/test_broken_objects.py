@@ -30,6 +30,13 @@ from tests.table.objects import FACTS, endpoint, node, service, slice_
 WEB = Key("default", "web")
 GOOD = (service("web", "10.96.0.1"), slice_(endpoint("10.244.0.1"), of="web"))
 
+ENDPOINTS = [
+    slice_(endpoint("10.244.0.1"), of=name, name=f"{name}-{port}", port_name=port)
+    for name in ("web", "api")
+    for port in ("", "http")
+]
+"""So that Services have backends now and then."""
+
 DIGITS = "9" * 5000
 ADDRESSES = [
     "10.96.0.1", "10.96.0.2", "fd00:96::1", "192.168.0.1", "", "None", "0.0.0.0", "::", "127.0.0.1", "::1", "fe80::1%eth0",
@@ -49,24 +56,35 @@ PREFIXES = [
     *ADDRESSES,
 ]
 NUMBERS = [0, 1, 80, 8080, 30080, 65535, 65536, 70000, -1, -(2**31), 2**31, 2**63 - 1]
-WORDS = ["", "web", "http", "TCP", "UDP", "SCTP", "tcp", "QUIC", "IPv4", "IPv6", "FQDN", "Local", "Cluster", "ClientIP", "\x00"]
+WORDS = ["", "http", "node-1", "\x00"]
 TYPES = ["", "ClusterIP", "NodePort", "LoadBalancer", "ExternalName", "Ingress"]
 ANNOTATIONS = {
     "moorage.dev/weight": ["0", "1", "1000", "1001", "-1", "1.5", "", "½", "१", DIGITS],
     "moorage.dev/port-ranges": ["80-90", "80-90/udp", "8080-1", "80-99999", "80", "", "80-90,80-91/tcp", "१-९", f"1-{DIGITS}"],
 }
 
-address, prefix, number, word = (
-    st.sampled_from(ADDRESSES),
-    st.sampled_from(PREFIXES),
-    st.sampled_from(NUMBERS),
-    st.sampled_from(WORDS),
-)
+MISSING = object()
+
+
+def mostly(good: list[Any], odd: list[Any]) -> st.SearchStrategy[Any]:
+    """Three of four are good, so that what is odd is not alone."""
+    return st.integers(0, 3).flatmap(lambda number: st.sampled_from(good if number else odd))
+
+
+address = mostly(["10.96.0.1", "10.96.0.2", "fd00:96::1", "203.0.113.1"], ADDRESSES)
+prefix = mostly(["10.244.0.0/24", "fd00:244::/64", "192.0.2.0/24"], PREFIXES)
+number = mostly([80, 8080, 30080], NUMBERS)
+word, policy = st.sampled_from(WORDS), st.sampled_from(["Local", "Cluster", ""])
+protocol = mostly(["TCP", "UDP", ""], ["SCTP", "tcp", "QUIC"])
 
 
 def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """An object in JSON's spelling, any of whose fields may be missing."""
-    return st.fixed_dictionaries({}, optional=fields)
+    """An object in JSON's spelling. Every field may be missing, one of four is."""
+    maybe = {
+        name: st.integers(0, 3).flatmap(lambda drawn, each=each: each if drawn else st.just(MISSING))
+        for name, each in fields.items()
+    }
+    return st.fixed_dictionaries(maybe).map(lambda tree: {name: each for name, each in tree.items() if each is not MISSING})
 
 
 def few(items: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
@@ -77,19 +95,17 @@ def meta(*names: str) -> st.SearchStrategy[dict[str, Any]]:
     labels = some(
         **{
             SERVICE_NAME_LABEL: st.sampled_from(["web", "api", "", "nobody"]),
-            "service.kubernetes.io/headless": word,
             "topology.kubernetes.io/zone": word,
         }
     )
     annotations = some(**{name: st.sampled_from(values) for name, values in ANNOTATIONS.items()})
     created = st.sampled_from([None, "", "2026-01-01T00:00:00Z", "yesterday"])
-    required = {"name": st.sampled_from(names), "namespace": st.just("default")}
-    optional = {"labels": labels, "annotations": annotations, "creationTimestamp": created}
-    return st.fixed_dictionaries(required, optional=optional)
+    given_ = some(labels=labels, annotations=annotations, creationTimestamp=created)
+    return st.tuples(st.sampled_from(names), given_).map(lambda drawn: {"name": drawn[0], "namespace": "default", **drawn[1]})
 
 
 def kind(type_: type[Object], metadata: st.SearchStrategy[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Object]:
-    return st.fixed_dictionaries({"metadata": metadata}, optional=fields).map(lambda tree: msgspec.convert(tree, type_))
+    return st.tuples(metadata, some(**fields)).map(lambda drawn: msgspec.convert({"metadata": drawn[0], **drawn[1]}, type_))
 
 
 services = kind(
@@ -100,13 +116,13 @@ services = kind(
         clusterIP=address,
         clusterIPs=few(address),
         externalIPs=few(address),
-        ipFamilies=few(word),
-        ports=few(some(name=word, protocol=word, port=number, nodePort=number, targetPort=number | word)),
-        sessionAffinity=word,
+        ipFamilies=few(st.sampled_from(["IPv4", "IPv6", ""])),
+        ports=few(some(name=word, protocol=protocol, port=number, nodePort=number, targetPort=number | word)),
+        sessionAffinity=st.sampled_from(["ClientIP", "None", ""]),
         sessionAffinityConfig=some(clientIP=some(timeoutSeconds=number)),
         loadBalancerSourceRanges=few(prefix),
-        externalTrafficPolicy=word,
-        internalTrafficPolicy=word,
+        externalTrafficPolicy=policy,
+        internalTrafficPolicy=policy,
         healthCheckNodePort=number,
     ),
     status=some(loadBalancer=some(ingress=few(some(ip=address, hostname=word, ipMode=word)))),
@@ -114,8 +130,8 @@ services = kind(
 slices = kind(
     EndpointSlice,
     meta("one", "two"),
-    addressType=word,
-    ports=few(some(name=word, protocol=word, port=number)),
+    addressType=st.sampled_from(["IPv4", "IPv6", "FQDN", ""]),
+    ports=few(some(name=word, protocol=protocol, port=number)),
     endpoints=few(
         some(
             addresses=few(address),
@@ -149,7 +165,8 @@ def carried_out(ledger: Ledger, table: ForwardingTable) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(services, slices, nodes, cidrs), max_size=10))
 def test_nothing_that_is_delivered_makes_a_node_fail(objects: list[Object]) -> None:
-    compiler, snapshot = Compiler(), Snapshot()
+    compiler, snapshot = Compiler(), Snapshot.of(ENDPOINTS)
+    compiler.update(snapshot, Changes(everything=True), node_facts("node-1", snapshot))
     ledger, datapath = Ledger(nothing()), FakeDatapath()
     for each in map(lean, objects):
         snapshot = snapshot.with_objects(type(each), {**snapshot.all(type(each)), each.key: each})
