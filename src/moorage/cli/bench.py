@@ -10,6 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from moorage.cli.bench_coldstart import coldstart
 from moorage.cli.bench_connect import connect
 from moorage.cli.kubectl import find_kubectl
 from moorage.cli.measured import machine
@@ -130,5 +131,6 @@ def _print_api(report: Report) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    bench.command()(connect)
+    for command in (coldstart, connect):
+        bench.command()(command)
     app.add_typer(bench, name="bench")

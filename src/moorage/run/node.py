@@ -16,6 +16,7 @@ import time
 from contextlib import closing
 
 import msgspec
+import structlog
 
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
@@ -42,6 +43,8 @@ from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.lean import lean
 from moorage.table.types import NodeFacts
+
+log = structlog.get_logger()
 
 OFFER_RETRY = 1.0
 """Seconds until a failed write of the DNS slice is tried again."""
@@ -130,6 +133,7 @@ async def _forward(
 ) -> None:
     """The path of every change: no timer, no poll; a burst becomes one table."""
     compiler, facts = Compiler(), NodeFacts(name)
+    begun = time.monotonic()
     while True:
         try:
             async with asyncio.timeout(_sooner(forwarder.wake_in, checks.wake_in)):
@@ -140,6 +144,8 @@ async def _forward(
             continue
         if changes.everything or changes.of(Node) or changes.of(ServiceCIDR):
             facts = node_facts(name, snapshot, network)
+        if changes.everything:
+            log.info("listed", services=len(snapshot.all(Service)), ms=round(1e3 * (time.monotonic() - begun), 2))
         table = compiler.update(snapshot, changes, facts)
         forwarder.apply(table)
         checks.follow(snapshot, table.checks)
