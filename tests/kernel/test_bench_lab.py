@@ -11,7 +11,7 @@ from moorage.model.errors import HostError
 from moorage.run import bench_lab_io
 from moorage.run.bench_lab import INSIDE_ADDRESS, PORT, BenchPlan, Fill
 from moorage.run.bench_lab_io import BenchLab
-from moorage.run.bench_update import first_good_packet
+from moorage.run.bench_packet_io import first_good_packet
 from tests.kernel.needs import needs_root, unique_instance
 
 pytestmark = [pytest.mark.kernel, needs_root]
