@@ -8,6 +8,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from moorage.cli.bench_churn import churn
 from moorage.cli.bench_coldstart import coldstart
 from moorage.cli.bench_connect import connect
 from moorage.cli.bench_update import update
@@ -73,6 +74,6 @@ def _print_api(report: Report) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    for command in (coldstart, update, connect):
+    for command in (coldstart, update, churn, connect):
         bench.command()(command)
     app.add_typer(bench, name="bench")
