@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 
 from moorage.cli.bench_churn import churn
 from moorage.cli.bench_coldstart import coldstart
 from moorage.cli.bench_connect import connect
 from moorage.cli.bench_update import update
-from moorage.cli.measured import machine
+from moorage.cli.measured import figures, machine
 from moorage.cli.output import Output, OutputOption, console, print_json
 from moorage.cli.progress import Progress
 
@@ -47,30 +47,25 @@ def api(
 
 
 def _print_api(report: Report) -> None:
-    written, watched, goals = report.writes, report.watches, report.goals
-    table = Table(title="The API server, durable, behind TLS", title_justify="left")
-    for column in ("what", "measured", "goal"):
-        table.add_column(column, justify="left" if column == "what" else "right")
-    slices = f"half Services, half slices of {written.endpoints_per_slice} endpoints"
-    table.add_row(
-        f"creates/s over {written.connections} connections, {slices}",
-        f"{written.per_second:.0f}",
-        f">= {goals.objects_per_second:.0f}",
-    )
-    table.add_row("a create, p50 / p99", f"{written.p50_ms:.1f} / {written.p99_ms:.1f} ms", "")
-    table.add_row("processor time of the client for one", f"{written.client_ms:.3f} ms", f"< {goals.client_ms:.0f} ms")
-    table.add_row("processor time of the server for one", f"{written.server_ms:.3f} ms", "")
-    table.add_row(
-        f"memory (RSS) with {written.objects} objects", f"{written.resident_mb:.0f} MB", f"< {goals.resident_mb:.0f} MB"
-    )
-    table.add_row(f"watches told all {watched.events} changes in order", str(watched.complete), str(watched.watches))
-    table.add_row(
-        "from sending a create to a watch's line, p50 / p99", f"{watched.lag_p50_ms:.1f} / {watched.lag_p99_ms:.1f} ms", ""
-    )
-    table.add_row("lines/s to all watches", str(watched.deliveries_per_second), "")
-    table.add_row("memory (RSS) with the watches", f"{watched.resident_mb:.0f} MB", "")
-    console.print(table)
+    console.print(figures("The API server, durable, behind TLS", _rows(report)))
     console.print(f"measured on {machine()}")
+
+
+def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
+    written, watched, goals = report.writes, report.watches, report.goals
+    slices = f"half Services, half slices of {written.endpoints_per_slice} endpoints"
+    creates = f"creates/s over {written.connections} connections, {slices}"
+    yield creates, f"{written.per_second:.0f}", f">= {goals.objects_per_second:.0f}"
+    yield "a create, p50 / p99", f"{written.p50_ms:.1f} / {written.p99_ms:.1f} ms", ""
+    yield "processor time of the client for one", f"{written.client_ms:.3f} ms", f"< {goals.client_ms:.0f} ms"
+    yield "processor time of the server for one", f"{written.server_ms:.3f} ms", ""
+    memory = f"memory (RSS) with {written.objects} objects"
+    yield memory, f"{written.resident_mb:.0f} MB", f"< {goals.resident_mb:.0f} MB"
+    yield f"watches told all {watched.events} changes in order", str(watched.complete), str(watched.watches)
+    lag = f"{watched.lag_p50_ms:.1f} / {watched.lag_p99_ms:.1f} ms"
+    yield "from sending a create to a watch's line, p50 / p99", lag, ""
+    yield "lines/s to all watches", str(watched.deliveries_per_second), ""
+    yield "memory (RSS) with the watches", f"{watched.resident_mb:.0f} MB", ""
 
 
 def register(app: typer.Typer) -> None:

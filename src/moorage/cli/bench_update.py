@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 
 from moorage.cli.measured import EndpointsOption, ServicesOption, figures, machine, run_to_the_end
 from moorage.cli.output import Output, OutputOption, console, print_json
@@ -15,6 +14,8 @@ from moorage.cli.progress import Progress
 from moorage.run.state_io import require_root
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from moorage.run.bench_update_stats import Report
 
 ChangesOption = Annotated[int, typer.Option(min=1, max=10_000, help="how many changes in each of the two clusters")]

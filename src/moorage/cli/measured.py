@@ -7,10 +7,12 @@ import os
 import platform
 import signal
 from collections.abc import Coroutine, Iterable
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 T = TypeVar("T")
 
@@ -41,9 +43,12 @@ def run_to_the_end(work: Coroutine[Any, Any, T]) -> T:
 
 def figures(title: str, rows: Iterable[tuple[str, str, str]]) -> Table:
     """What was measured beside its goal, which is empty where there is none."""
+    from rich.table import Table
+
     made = Table(title=title, title_justify="left")
-    for column in ("what", "measured", "goal"):
-        made.add_column(column, justify="left" if column == "what" else "right", no_wrap=True)
+    made.add_column("what")
+    for column in ("measured", "goal"):
+        made.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         made.add_row(*row)
     return made

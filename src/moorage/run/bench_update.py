@@ -1,7 +1,8 @@
 """`moorage bench update`: from the API's answer to the first good packet, in a full cluster and in an almost empty one.
 
 Two labs stand side by side, each with its own API server, node agent and namespaces. One change at a time, now here and now
-there, so that whatever else goes on in the machine meets both alike. Between two changes the agents come to rest.
+there, so that whatever else goes on in the machine meets both alike. Between two changes the agents come to rest. The
+second lab is the instance `bench-PID-empty`.
 """
 
 from __future__ import annotations
