@@ -11,7 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from moorage.cli import main
-from moorage.cli.bench import update
+from moorage.cli.bench_churn import churn
+from moorage.cli.bench_coldstart import coldstart
+from moorage.cli.bench_update import update
 from moorage.cli.demo import demo
 from moorage.cli.kubectl import find_kubectl
 from moorage.cli.standalone import down, up
@@ -71,7 +73,7 @@ def test_used_wrongly(arguments: tuple[str, ...]) -> None:
     assert moorage(*arguments).returncode == 2
 
 
-@pytest.mark.parametrize("command", [up, down, demo, update])
+@pytest.mark.parametrize("command", [up, down, demo, update, coldstart, churn])
 def test_without_root_it_says_so(command: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(UserError, match="needs root: run it with sudo"):

@@ -18,7 +18,7 @@ from moorage.lab.plan import LabPlan
 from moorage.model.cluster import Event
 from moorage.model.meta import Key
 from moorage.model.service import Service
-from moorage.run.bench_update import first_good_packet
+from moorage.run.bench_packet_io import first_good_packet
 from moorage.run.standalone import UpSettings
 from moorage.run.state_io import Running
 from moorage.run.traffic import CUT_CONCURRENCY, Traffic

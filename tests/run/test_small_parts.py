@@ -20,7 +20,6 @@ from moorage.model.verbs import Create, Update
 from moorage.observe.figures import Figures
 from moorage.run.addons import addons
 from moorage.run.asking import read_answers
-from moorage.run.bench_update import spread
 from moorage.run.forward_io import FIRST_RETRY, SETTLE_AFTER, Forwarder
 from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE, dns_slice, dns_verbs
 from moorage.run.measure_io import Measurements
@@ -79,12 +78,6 @@ def test_addons_with_and_without_a_load_balancer() -> None:
     assert [each.key for each in addons("10.96.0.10", None)] == [Key(DNS_NAMESPACE, DNS_SERVICE)]
     pools = [each for each in addons("10.96.0.10", "198.18.100.1-198.18.100.9") if isinstance(each, IPAddressPool)]
     assert [pool.spec.addresses for pool in pools] == [("198.18.100.1-198.18.100.9",)]
-
-
-def test_spread_is_in_milliseconds() -> None:
-    assert spread([0.001 * n for n in range(1, 101)]) == msgspec.structs.replace(
-        spread([1.0]), rounds=100, p50=51.0, p90=91.0, p99=100.0, max=100.0
-    )
 
 
 def test_what_ask_did_not_say_is_an_error() -> None:

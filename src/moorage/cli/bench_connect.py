@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 
 from moorage.cli.measured import machine, run_to_the_end
 from moorage.cli.output import Output, OutputOption, console, print_json
@@ -15,6 +14,8 @@ from moorage.cli.progress import Progress
 from moorage.run.state_io import require_root
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from moorage.run.bench_connect import Report
     from moorage.run.bench_connect_stats import PathReport
 
@@ -50,6 +51,8 @@ def as_json(report: Report) -> Mapping[str, object]:
 
 
 def table(report: Report) -> Table:
+    from rich.table import Table
+
     made = Table(title="Short TCP connections from one client", title_justify="left")
     for column in COLUMNS:
         made.add_column(column, justify="left" if column == "path" else "right", no_wrap=True)

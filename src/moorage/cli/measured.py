@@ -1,4 +1,4 @@
-"""What the benchmarks have in common: which machine it was, and an end that takes everything away."""
+"""What the benchmarks have in common: options, which machine it was, a table of figures, an end that takes everything away."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import asyncio
 import os
 import platform
 import signal
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 T = TypeVar("T")
+
+ServicesOption = Annotated[int, typer.Option(min=1, max=60_000, help="how many Services the cluster has")]
+EndpointsOption = Annotated[int, typer.Option(min=1, max=1000, help="how many endpoints each of them has")]
 
 
 def machine() -> str:
@@ -31,3 +39,16 @@ def run_to_the_end(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(until_signalled())
     except asyncio.CancelledError:
         raise SystemExit(128 + signal.SIGTERM) from None
+
+
+def figures(title: str, rows: Iterable[tuple[str, str, str]]) -> Table:
+    """What was measured beside its goal, which is empty where there is none."""
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left")
+    made.add_column("what")
+    for column in ("measured", "goal"):
+        made.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    return made

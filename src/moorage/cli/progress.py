@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.status import Status
 
 from moorage.cli.output import Output
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 
 class Progress:

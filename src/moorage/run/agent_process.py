@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from moorage.lab.launch import Entry, command_line
-from moorage.run.child_process import POLL_SECONDS, ChildProcess
+from moorage.run.child_process import POLL_SECONDS, START_SECONDS, ChildProcess
 from moorage.run.lab_node import healthy
 
 
@@ -26,15 +26,17 @@ class AgentProcess(ChildProcess):
         super().__init__("the node agent", command_line(Entry(namespace), command), log)
         self._namespace = namespace
 
-    async def start(self) -> float:
-        """Seconds from the start of the process until /livez says 200. Raises HostError with the end of its log."""
+    async def start(self, limit: float = START_SECONDS) -> float:
+        """Seconds from the start of the process until /livez says 200. Raises HostError with the end of its log, also where
+        it takes longer than `limit`.
+        """
         since = time.monotonic()
         self.spawn()
-        await self.ready(since)
+        await self.ready(since, limit)
         return time.monotonic() - since
 
-    async def ready(self, since: float) -> None:
+    async def ready(self, since: float, limit: float = START_SECONDS) -> None:
         """Returns once it is. It must have been spawned, at `since` (monotonic)."""
         while not await healthy(self._namespace):
-            self.must_be_starting(since)
+            self.must_be_starting(since, limit)
             await asyncio.sleep(POLL_SECONDS)

@@ -24,6 +24,7 @@ from moorage.model.kinds import SERVICES
 from moorage.model.meta import ObjectMeta
 from moorage.model.service import Service
 from moorage.run.bench_objects import ENDPOINTS, NAMESPACE, pairs, service
+from moorage.run.bench_spread import percentile
 from moorage.run.bench_wire import Endpoint, Watcher, create_all, open_watches
 from moorage.run.server_process import ServerProcess
 
@@ -117,8 +118,8 @@ async def _writes(server: ServerProcess, endpoint: Endpoint, objects: int) -> Wr
         body_kib=round(sum(map(len, requests)) / objects / 1024, 1),
         seconds=round(seconds, 2),
         per_second=round(objects / seconds, 1),
-        p50_ms=_at(loaded.seconds, 0.5),
-        p99_ms=_at(loaded.seconds, 0.99),
+        p50_ms=percentile(loaded.seconds, 0.5),
+        p99_ms=percentile(loaded.seconds, 0.99),
         client_ms=round(1e3 * cpu / objects, 3),
         server_ms=round(1e3 * server_cpu / objects, 3),
         resident_mb=round(server.resident_bytes() / MB, 1),
@@ -149,8 +150,8 @@ async def _watches(server: ServerProcess, endpoint: Endpoint, sizes: tuple[int, 
         events=events,
         complete=sum(each.revisions == revisions for each in watchers),
         deliveries_per_second=round(len(lags) / seconds),
-        lag_p50_ms=_at(lags, 0.5),
-        lag_p99_ms=_at(lags, 0.99),
+        lag_p50_ms=percentile(lags, 0.5),
+        lag_p99_ms=percentile(lags, 0.99),
         resident_mb=round(resident / MB, 1),
     )
 
@@ -169,12 +170,6 @@ async def _all_told(watchers: list[Watcher], events: int) -> None:
                 await asyncio.sleep(0.01)
     except TimeoutError as error:
         raise HostError(f"watches were not told everything within {WATCH_LIMIT_SECONDS:.0f} s") from error
-
-
-def _at(seconds: list[float], part: float) -> float:
-    """A percentile in milliseconds."""
-    ordered = sorted(seconds)
-    return round(1e3 * ordered[min(len(ordered) - 1, int(part * len(ordered)))], 2) if ordered else 0.0
 
 
 def _allow_connections(count: int) -> None:

@@ -24,7 +24,6 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from moorage.model.errors import HostError
 from moorage.model.service import CLUSTER_IP, LOAD_BALANCER, NODE_PORT, Service, ServiceSpec
 from moorage.run.bench_connect_stats import GOAL, SLICE, Names, Orders, PathReport, Route, Tally, Way, report, turns
 from moorage.run.bench_lab import (
@@ -41,6 +40,7 @@ from moorage.run.bench_lab import (
 )
 from moorage.run.bench_lab_io import BenchLab
 from moorage.run.bench_network_io import add_rule_by_hand
+from moorage.run.bench_program import program
 
 CLIENTS = 4
 BY_HAND_PORT = 29999
@@ -149,7 +149,7 @@ async def _serve(lab: BenchLab, name: str, spec: ServiceSpec, to: str) -> tuple[
 async def measure(lab: BenchLab, path: Path, seconds: float) -> PathReport:
     """Raises HostError with a client's last words where one of them does not come to its end."""
     order = turns(seconds, time.monotonic() + LEAD)
-    orders = msgspec.json.encode(Orders(path.routes, order, SLICE, lab.echo.pid))
+    orders = Orders(path.routes, order, SLICE, lab.echo.pid)
     limit = order[-1].at - time.monotonic() + GRACE
     command = lab.command(path.namespace, PROGRAM)
     try:
@@ -160,26 +160,6 @@ async def measure(lab: BenchLab, path: Path, seconds: float) -> PathReport:
     return report(path.names, order, [each.result() for each in clients])
 
 
-async def _client(command: Sequence[str], orders: bytes, limit: float) -> list[Tally]:
-    """Its Ctrl-C is this process's: it has a session of its own, and is killed when this is cancelled."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(limit):
-            output, errors = await process.communicate(orders)
-    except TimeoutError as error:
-        raise HostError(f"a client did not end within {limit:.0f} s") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    try:
-        return msgspec.json.decode(output, type=list[Tally])
-    except msgspec.DecodeError as error:
-        last = errors.decode(errors="replace").strip().splitlines()[-1:]
-        raise HostError(f"a client did not run (exit status {process.returncode}): {''.join(last)}") from error
+async def _client(command: Sequence[str], orders: Orders, limit: float) -> list[Tally]:
+    async with program("a client", command, orders) as running:
+        return await running.figures(list[Tally], limit)

@@ -1,6 +1,6 @@
 """One client of `moorage bench connect`: short TCP connections, one after the other, now on one way and now on another.
 
-    standard input: `bench_connect_stats.Orders` as JSON
+    standard input: `bench_connect_stats.Orders` as JSON on one line
     standard output: a list of `Tally`, one for each turn, as JSON
 
 A connection is opened, sends one byte, reads the answer up to its end, which the server makes, and is closed. Nothing is set
@@ -83,7 +83,7 @@ def run(orders: Orders) -> list[Tally]:
 
 
 def main() -> None:
-    orders = msgspec.json.decode(sys.stdin.buffer.read(), type=Orders)
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     gc.disable()
     sys.stdout.buffer.write(msgspec.json.encode(run(orders)))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 
 import msgspec
@@ -32,8 +33,14 @@ from moorage.model.slices import (
 )
 from moorage.run.bench_objects import NAMESPACE, Written
 
+JUDGED = (5000, 50)
+"""Services, and endpoints of each: the size that goals are for."""
+
 NODE = "node-1"
 """The Node object whose agent is measured."""
+
+OTHERS = 9
+"""Nodes that are only spoken of, `node-2` and so on."""
 
 NODE_ADDRESS = LAN[11]
 OUTSIDE_ADDRESS = LAN[100]
@@ -43,6 +50,8 @@ LOAD_BALANCER_ADDRESS = IPv4Address("198.19.100.1")
 CLUSTER = IPv4Network("10.128.0.0/9")
 PODS = IPv4Network("10.244.0.0/16")
 BACKENDS = IPv4Network("10.244.0.0/17")
+MOST_ASKED = 32_000
+"""Addresses that are answered, at least."""
 INSIDE_ADDRESS = IPv4Address("10.244.128.2")
 NOBODY = IPv4Network("10.128.0.0/10")
 """Addresses of endpoints that are never asked."""
@@ -127,7 +136,9 @@ def service(name: str, spec: ServiceSpec = PLAIN, udp: bool = False) -> Service:
 
 
 def slices(name: str, addresses: tuple[str, ...], node: str = NODE, udp: bool = False) -> Iterator[EndpointSlice]:
-    """The endpoints of a Service, all on one node, in slices of up to 100, as a controller would write them."""
+    """The endpoints of a Service in slices of up to 100, as a controller would write them. Without a `node` they are
+    spread over nine others.
+    """
     ports = [EndpointPort(name="http", protocol="TCP", port=TARGET_PORT)]
     if udp:
         ports.append(EndpointPort(name=UDP_PORT, protocol="UDP", port=TARGET_PORT))
@@ -147,11 +158,20 @@ def slices(name: str, addresses: tuple[str, ...], node: str = NODE, udp: bool = 
 def _endpoint(name: str, number: int, address: str, node: str) -> Endpoint:
     uid = f"00000000-0000-4000-8000-{int(IPv4Address(address)):012x}"
     target = ObjectReference(kind="Pod", namespace=NAMESPACE, name=f"{name}-{number}", uid=uid)
-    return Endpoint(addresses=(address,), conditions=_READY, target_ref=target, node_name=node, zone="zone-0")
+    other = 0 if node else 2 + number % OTHERS
+    return Endpoint(
+        addresses=(address,),
+        conditions=_READY,
+        target_ref=target,
+        node_name=node or f"node-{other}",
+        zone=f"zone-{other % 3}",
+    )
 
 
 class Fill(msgspec.Struct, frozen=True):
-    """`services` Services `web-N` of `endpoints` endpoints each. `samples` of them, spread evenly, can be asked."""
+    """`services` Services `web-N` of `endpoints` endpoints each. `samples` of them can be asked: spread evenly over the
+    order of their names, which is that of lists, with the first and the last.
+    """
 
     services: int
     endpoints: int
@@ -159,8 +179,7 @@ class Fill(msgspec.Struct, frozen=True):
 
     def sampled(self) -> dict[int, int]:
         """Number of a Service that can be asked -> which of the samples it is."""
-        count = min(self.samples, self.services)
-        return {self.services * each // count: each for each in range(count)}
+        return _sampled(self.services, self.samples)
 
     def addresses(self, number: int) -> tuple[str, ...]:
         """Of the endpoints of `web-NUMBER`."""
@@ -175,8 +194,15 @@ class Fill(msgspec.Struct, frozen=True):
         for number in range(self.services):
             name, udp = f"web-{number}", number in sampled
             yield _written(service(name, udp=udp))
-            for each in slices(name, self.addresses(number), NODE if udp else f"node-{2 + number % 9}", udp):
+            for each in slices(name, self.addresses(number), NODE if udp else "", udp):
                 yield _written(each)
+
+
+@cache
+def _sampled(services: int, samples: int) -> dict[int, int]:
+    count = min(samples, services)
+    by_name = sorted(range(services), key=str)
+    return {by_name[each * (services - 1) // max(1, count - 1)]: each for each in range(count)}
 
 
 def _written(obj: Object) -> Written:

@@ -1,6 +1,7 @@
 """A client that costs little: prebuilt requests over TLS connections that stay open, answers parsed in C.
 
     requests -> N connections, each with one request under way -> seconds that each took
+    one request -> its answer
     a watch's URL -> M connections that stream -> the revisions that each was told, and when
 
 It takes well under a millisecond of processor time for a request, so that the server is measured and not the client.
@@ -64,7 +65,10 @@ class Endpoint(msgspec.Struct, frozen=True):
         return f"{host}{login}Accept: application/json\r\nUser-Agent: moorage-bench\r\n"
 
     def post(self, written: Written) -> bytes:
-        head = self.head("POST", written.path)
+        return self.request("POST", written)
+
+    def request(self, method: str, written: Written) -> bytes:
+        head = self.head(method, written.path)
         return f"{head}Content-Type: application/json\r\nContent-Length: {len(written.body)}\r\n\r\n".encode() + written.body
 
 
@@ -137,6 +141,42 @@ class Creator(asyncio.Protocol):
             return
         self._since = time.perf_counter()
         self._transport.write(request)
+
+
+class Caller(asyncio.Protocol):
+    """One connection, on which one request at a time is made and answered."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._body: list[bytes] = []
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    async def call(self, request: bytes) -> tuple[int, bytes]:
+        """Status and body. Raises HostError where the connection is lost."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_body(self, piece: bytes) -> None:
+        self._body.append(piece)
+
+    def on_message_complete(self) -> None:
+        assert self._answer is not None
+        self._answer.set_result((self._parser.get_status_code(), b"".join(self._body)))
+        self._body.clear()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(HostError(f"the server closed a connection: {exc or 'without a reason'}"))
+
+    def close(self) -> None:
+        self._transport.close()
 
 
 class Watcher(asyncio.Protocol):

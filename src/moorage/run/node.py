@@ -15,6 +15,7 @@ import time
 from contextlib import closing
 
 import msgspec
+import structlog
 
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
@@ -46,6 +47,8 @@ from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.lean import lean
 from moorage.table.types import NodeFacts
+
+log = structlog.get_logger()
 
 OFFER_RETRY = 1.0
 """Seconds until a failed write of the DNS slice is tried again."""
@@ -150,6 +153,7 @@ async def _forward(
 ) -> None:
     """The path of every change: no timer, no poll; a burst becomes one table."""
     compiler, facts = Compiler(), NodeFacts(name)
+    begun = time.monotonic()
     while True:
         try:
             async with asyncio.timeout(_sooner(forwarder.wake_in, checks.wake_in)):
@@ -161,6 +165,8 @@ async def _forward(
         since = time.monotonic()
         if changes.everything or changes.of(Node) or changes.of(ServiceCIDR):
             facts = node_facts(name, snapshot, network)
+        if changes.everything:
+            log.info("listed", services=len(snapshot.all(Service)), ms=round(1e3 * (time.monotonic() - begun), 2))
         table = compiler.update(snapshot, changes, facts)
         forwarder.apply(table, since)
         checks.follow(snapshot, table.checks)
