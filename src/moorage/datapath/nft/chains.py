@@ -34,6 +34,10 @@ OPENED = "localhost-opened"
 
 DELIVER, SEAT, SWALLOW = "deliver", "seat", "swallow"
 """Chains of the constant program: look the seat's backend up; look the slot's seat up, then deliver; count and drop."""
+FIRST = {0: "first", INSIDE: "inside-first"}
+"""Chains of the constant program, for a packet that was led here by a table and finds the elements of the next one: the first
+backend of that, with affinity or without, of everybody's where the node's own traffic has none of its own any more.
+"""
 
 _PICK = re.compile(
     r"(?P<space>node-port-|range-|)(?P<guarded>guarded-)?(?P<masquerade>masq-)?(?P<side>inside-)?pick-(?P<count>\d+)"

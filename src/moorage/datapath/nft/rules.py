@@ -17,6 +17,7 @@ from moorage.datapath import netlink
 from moorage.datapath.netlink import Message, attribute, be32, nested, text
 from moorage.datapath.nft.chains import (
     DELIVER,
+    FIRST,
     GOTO,
     JUMP,
     SEAT,
@@ -78,8 +79,8 @@ def _rules(family: Family, chain: Chain) -> list[Rule]:
         case SplitChain(inside, outside):
             return _split(family, inside, outside)
         case DrawChain(space, slots, offset, 0):
-            deliver = space.chain(DELIVER)
-            return [(*_draw(slots, offset), _verdict(JUMP, deliver)), (*_priority(offset), _verdict(GOTO, deliver))]
+            deliver, first = space.chain(DELIVER), space.chain(FIRST[offset])
+            return [(*_draw(slots, offset), _verdict(JUMP, deliver)), (_verdict(GOTO, first),)]
         case DrawChain():
             return _draw_and_keep(chain)
         case KnownChain(space, seconds):
@@ -110,15 +111,13 @@ def _split(family: Family, inside: str, outside: str) -> list[Rule]:
 
 
 def _draw_and_keep(chain: DrawChain) -> list[Rule]:
-    """A client that is known is delivered at once. The third rule serves while the kernel's memory for clients is full, the
-    last one a packet that has read the number of slots just before one was taken away and found it empty just after.
-    """
+    """A client that is known is delivered at once. The third rule serves while the kernel's memory for clients is full."""
     space, seat = chain.space, chain.space.chain(SEAT)
     return [
         (_verdict(JUMP, space.chain(f"known-{chain.seconds}")),),
         (*_draw(chain.slots, chain.offset), _verdict(JUMP, space.chain(f"assign-{chain.seconds}"))),
         (*_draw(chain.slots, chain.offset), _verdict(JUMP, seat)),
-        (*_priority(chain.offset), _verdict(GOTO, seat)),
+        (_verdict(GOTO, space.chain(FIRST[chain.offset])),),
     ]
 
 
@@ -190,11 +189,6 @@ def _protocol_and_port(space: Space, register: int) -> tuple[Rule, int]:
 def _draw(count: int, offset: int) -> Rule:
     drawn = _expression("numgen", be32(1, _FIRST), be32(2, count), be32(3, _RANDOM), be32(4, offset))
     return drawn, _set_priority(_FIRST)
-
-
-def _priority(value: int) -> Rule:
-    data = nested(2, attribute(_DATA_VALUE, struct.pack("=I", value)))
-    return _expression("immediate", be32(1, _FIRST), data), _set_priority(_FIRST)
 
 
 def _set_priority(register: int) -> bytes:

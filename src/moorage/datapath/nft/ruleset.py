@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 
-from moorage.datapath.nft.chains import DELIVER, SEAT, SWALLOW
+from moorage.datapath.nft.chains import DELIVER, FIRST, INSIDE, SEAT, SWALLOW
 from moorage.datapath.nft.spaces import (
     ADMITTED,
     AFFINITY,
@@ -133,7 +133,11 @@ def _counters(family: Family) -> str:
 
 
 def _delivery(family: Family) -> str:
-    """`dnat` ends a packet's way through these chains; a seat that is empty lets it go on to the next rule of the caller."""
+    """`dnat` ends a packet's way through these chains; a seat that is empty lets it go on to the next rule of the caller.
+
+    A packet may read one map before a transaction and the next one after it. Then the slot that it drew is empty, and `first`
+    finds a backend of the new table.
+    """
     chains = ""
     for space in Space:
         key, named = space.key(family), space.chain
@@ -143,6 +147,15 @@ def _delivery(family: Family) -> str:
     }}
     chain {named(SEAT)} {{
         meta priority set {key} . meta priority map @{space.map(SEATS)} goto {named(DELIVER)}
+    }}
+    chain {named(FIRST[0])} {{
+        meta priority set none jump {named(DELIVER)}
+        meta priority set none goto {named(SEAT)}
+    }}
+    chain {named(FIRST[INSIDE])} {{
+        meta priority set 0:{INSIDE:x} jump {named(DELIVER)}
+        meta priority set 0:{INSIDE:x} jump {named(SEAT)}
+        goto {named(FIRST[0])}
     }}
 """
     return chains
