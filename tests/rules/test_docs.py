@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,18 @@ def test_every_reason_is_documented() -> None:
     page = documented_reasons()
     assert all(f"`{member.value}`" in page for member in Reason), "a member has no sentence below it"
     assert (ROOT / "docs" / "reference" / "reasons.md").read_text() == page, "run: python -m tests.rules.test_docs"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+def test_every_test_and_story_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    tests = {tuple(each.split("::")) for each in re.findall(r"`(tests/[^` ]+?\.py(?:::\w+)?)`", text)}
+    missing = [path for path, *_ in tests if not (ROOT / path).is_file()]
+    missing += [f"{path}::{name[0]}" for path, *name in tests if name and f"def {name[0]}(" not in (ROOT / path).read_text()]
+    for line in re.findall(r"stor(?:y|ies) (`[^|]+)", text):
+        named = re.findall(r"`([a-z-]+)`", line)
+        missing += [each for each in named if not (ROOT / "tests" / "stories" / f"{each}.yaml").is_file()]
+    assert not missing
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import msgspec
 
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
-from moorage.model.cluster import Node
+from moorage.model.cluster import Event, Node
 from moorage.model.endpoints import Endpoints
 from moorage.model.errors import ApiError
 from moorage.model.meta import Key, Object
@@ -116,6 +116,25 @@ def test_endpoints_written_by_hand_are_mirrored(tmp_path: Path) -> None:
         skip = {"metadata": {"labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}}}
         await client.merge_patch(Endpoints, Key("default", "web"), skip)
         await until(lambda: has_slices(client, "web", 0))
+
+    controlled(tmp_path, story)
+
+
+def test_a_broken_object_gives_an_event(tmp_path: Path) -> None:
+    async def story(client: HttpClient) -> None:
+        service = await client.create(made(Service, "web", spec={"ports": [{"port": 80}]}))
+        ranges = {"metadata": {"annotations": {"moorage.dev/port-ranges": "90-80"}}}
+        await client.merge_patch(Service, service.key, ranges)
+        found: list[Event] = []
+
+        async def told() -> bool:
+            found[:] = (await client.list(Event, "default"))[0]
+            return bool(found)
+
+        await until(told)
+        (event,) = found
+        assert (event.involved_object.name, event.reason, event.type) == ("web", "InvalidObject", "Warning")
+        assert event.message.startswith("metadata.annotations[moorage.dev/port-ranges]: ")
 
     controlled(tmp_path, story)
 

@@ -12,6 +12,7 @@ from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig import Access
 from moorage.client.kubeconfig_io import authority, load
 from moorage.client.mirror_io import Mirror, Want
+from moorage.control.broken_objects import BrokenObjectsController
 from moorage.control.endpoint_slices import EndpointSliceController
 from moorage.control.endpoints_objects import EndpointsController
 from moorage.control.garbage import GarbageCollector
@@ -43,6 +44,7 @@ async def run_controller(settings: ControllerSettings) -> None:
         EndpointSliceController(chance),
         EndpointsController(),
         MirroringController(chance),
+        BrokenObjectsController(),
         LoadBalancerController(settings.load_balancer),
         NodeHealthController(settings.node_grace),
         Scheduler(),
