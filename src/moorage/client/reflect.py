@@ -63,7 +63,7 @@ class Reflector:
     """The state of one kind. `objects` is never mutated, only replaced; it changes in `take` alone."""
 
     def __init__(self, keep: Keep | None = None) -> None:
-        self.objects: Mapping[Key, Object] = MappingProxyType({})
+        self._held: dict[Key, Object] = {}
         self.listed = False
         self._keep = keep or _all_of_it
         self._found: dict[Key, Object] = {}
@@ -73,6 +73,10 @@ class Reflector:
         self._failures = 0
         self._begun = 0.0
         self._moved = False
+
+    @property
+    def objects(self) -> Mapping[Key, Object]:
+        return MappingProxyType(self._held)
 
     def start(self, now: float) -> Step:
         """The first thing to do."""
@@ -86,13 +90,13 @@ class Reflector:
             self._found = {}
         for each in page.objects:
             key = each.key
-            held = self.objects.get(key)
+            held = self._held.get(key)
             self._found[key] = held if held is not None and _same(held, each) else self._keep(each)
         self._listing = page.version
 
     def on_list(self, now: float) -> Step:
         """The list is complete. What is not among its objects is gone."""
-        self._arrived = {key: None for key in self.objects if key not in self._found} | self._found
+        self._arrived = {key: None for key in self._held if key not in self._found} | self._found
         self._found = {}
         self._version = self._listing
         self.listed = True
@@ -100,7 +104,7 @@ class Reflector:
 
     def on_absence(self, now: float) -> Step:
         """The server does not have the kind: there is no object of it."""
-        self._arrived = dict.fromkeys(self.objects)
+        self._arrived = dict.fromkeys(self._held)
         self._found = {}
         self._version = None
         self._failures = 0
@@ -137,16 +141,16 @@ class Reflector:
 
     def take(self) -> frozenset[Key]:
         """Folds what arrived into `objects`, copying them once, and answers the keys whose object is not what it was."""
-        changed = {key: new for key, new in self._arrived.items() if not _same(self.objects.get(key), new)}
+        changed = {key: new for key, new in self._arrived.items() if not _same(self._held.get(key), new)}
         self._arrived = {}
         if changed:
-            objects = dict(self.objects)
+            held = self._held.copy()
             for key, new in changed.items():
                 if new is None:
-                    del objects[key]
+                    del held[key]
                 else:
-                    objects[key] = new
-            self.objects = MappingProxyType(objects)
+                    held[key] = new
+            self._held = held
         return frozenset(changed)
 
     def _go(self, now: float) -> List | Watch:

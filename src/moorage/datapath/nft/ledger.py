@@ -8,6 +8,8 @@ objects than in the table before (tables share what did not change).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import compress, islice
+from operator import is_, is_not
 
 import msgspec
 
@@ -26,6 +28,7 @@ from moorage.datapath.nft.spaces import (
     SERVICE_CIDRS,
 )  # fmt: skip
 from moorage.datapath.nft.vips import Use, used_more, vip_elements
+from moorage.model.meta import Key
 from moorage.model.net import Family, Prefix
 from moorage.table.types import ForwardingTable, Frontend, Locality
 
@@ -130,9 +133,10 @@ class Ledger:
         old, new = self.table.services, table.services
         if old is new:
             return [], []
-        wanted = [(key, frontends) for key, frontends in new.items() if old.get(key) is not frontends]
-        gone = [old[key] for key, _ in wanted if key in old] + [old[key] for key in old if key not in new]
-        return [each for frontends in gone for each in frontends], [each for _, frontends in wanted for each in frontends]
+        changed = _differing(old, new)
+        wanted = [new[key] for key in changed if key in new]
+        gone = [old[key] for key in changed if key in old]
+        return [each for frontends in gone for each in frontends], [each for frontends in wanted for each in frontends]
 
     def _family_plan(
         self,
@@ -184,6 +188,17 @@ class Ledger:
         }
         present = {Element(name, key) for name in OF_LOCALITY for key in installed.flat.get(name, {})}
         return sorted(present - wanted), sorted(wanted - present)
+
+
+def _differing(old: Mapping[Key, tuple[Frontend, ...]], new: Mapping[Key, tuple[Frontend, ...]]) -> list[Key]:
+    """The Services whose frontends are other objects. A table is mostly a copy of the one before with a value replaced, whose
+    keys stand in the same order: then no key is looked up, which takes 3 ms at 5,000 Services.
+    """
+    if len(old) <= len(new) and all(map(is_, old, new)):
+        replaced = compress(new, map(is_not, old.values(), new.values()))
+        return [*replaced, *islice(new, len(old), None)]
+    changed = [key for key, frontends in new.items() if old.get(key) is not frontends]
+    return [*changed, *(key for key in old if key not in new)]
 
 
 def _pings(family: Family, touched: Iterable[Element], wanted: Iterable[Element]) -> Mapping[Place, Moved]:
