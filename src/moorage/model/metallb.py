@@ -5,9 +5,12 @@ Source: MetalLB `api/v1beta1` and `api/v1beta2`. The pools are in `model.lb`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from moorage.model.meta import Object
+from moorage.model.selectors import Operator, Requirement
 from moorage.model.wire import ApiType
 
 
@@ -19,11 +22,23 @@ class LabelRequirement(ApiType, frozen=True):
     values: tuple[str, ...] = ()
 
 
+_OPERATORS = {"In": Operator.IN, "NotIn": Operator.NOT_IN, "Exists": Operator.EXISTS, "DoesNotExist": Operator.ABSENT}
+
+
 class LabelSelector(ApiType, frozen=True):
     """`metav1.LabelSelector`: all of both must hold; an empty one matches everything."""
 
     match_labels: dict[str, str] = {}
     match_expressions: tuple[LabelRequirement, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """An operator that is none matches nothing."""
+        if any(labels.get(key) != value for key, value in self.match_labels.items()):
+            return False
+        return all(
+            Requirement(each.key, _OPERATORS.get(each.operator, Operator.IN), each.values).matches(labels)
+            for each in self.match_expressions
+        )
 
 
 class L2AdvertisementSpec(ApiType, frozen=True):

@@ -98,3 +98,24 @@ class ServiceStatus(ApiType, frozen=True):
 class Service(Object, frozen=True):
     spec: ServiceSpec = ServiceSpec()
     status: ServiceStatus = ServiceStatus()
+
+
+EDGE, ANNOUNCE = "edge", "announce"
+"""Who serves a load-balancer address: machines in front of the cluster, or its nodes."""
+
+CLASSES = {"moorage.dev/edge": EDGE, "moorage.dev/announce": ANNOUNCE}
+"""The values of `spec.loadBalancerClass` that ask for one of them."""
+
+PROVIDER_ANNOTATION = "moorage.dev/load-balancer"
+"""Written together with the addresses onto a Service that has no class: who serves them."""
+
+
+def provider_of(service: Service) -> str:
+    """EDGE, ANNOUNCE, or empty: no load balancer of ours, or not decided yet."""
+    if service.spec.type != LOAD_BALANCER:
+        return ""
+    asked = service.spec.load_balancer_class
+    if asked:
+        return CLASSES.get(asked, "")
+    given = service.metadata.annotations.get(PROVIDER_ANNOTATION, "")
+    return given if given in (EDGE, ANNOUNCE) else ""
