@@ -10,6 +10,7 @@ from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.slices import HEADLESS_LABEL, PROXY_NAME_LABEL, EndpointSlice
 from moorage.table.frontends import Compiled, affinity_seconds, compile_service
+from moorage.table.select import MOST_BACKENDS
 from moorage.table.types import (
     AddressKind,
     Backend,
@@ -270,6 +271,15 @@ def test_bad_parts_are_noted_and_the_good_ones_served() -> None:
 def test_a_broken_slice_is_noted_once_for_all_ports() -> None:
     of = service(ports=[{"name": "", "port": 80}, {"name": "", "port": 81}])
     assert len(compiled(of, slice_(endpoint("oops"), endpoint("10.244.0.1", "node-1", READY))).notes) == 1
+
+
+def test_endpoints_beyond_what_a_datapath_can_number_are_noted() -> None:
+    many = slice_(*(endpoint(f"10.{n // 65536}.{n // 256 % 256}.{n % 256}", "node-1", READY) for n in range(MOST_BACKENDS + 2)))
+    found = compiled(service(), many)
+    assert {len(each.choice.backends) for each in found.frontends} == {MOST_BACKENDS}
+    assert [(note.reason, note.message) for note in found.notes] == [
+        (Reason.UNSUPPORTED, '32770 endpoints of port "": those beyond 32768 by address are left out')
+    ]
 
 
 def test_an_address_given_twice_is_served_once() -> None:

@@ -75,6 +75,10 @@ class Wanted(msgspec.Struct, frozen=True):
     port: int | None = None
 
 
+MOST_BACKENDS = 32768
+"""Endpoints of one port and family. A datapath carries a backend's number in 15 bits."""
+
+
 def candidates(slices: Iterable[EndpointSlice], wanted: Wanted, node_weights: Mapping[str, int] = {}) -> Candidates:
     """Reads the slices of one Service."""
     found: dict[bytes, Backend] = {}
@@ -86,7 +90,10 @@ def candidates(slices: Iterable[EndpointSlice], wanted: Wanted, node_weights: Ma
         for port in each.ports:
             if port.name == wanted.port_name and (port.protocol or Protocol.TCP.value) == wanted.protocol.value:
                 notes += _read(each, _Port(port, wanted, node_weights), found, special)
-    return Candidates(tuple([found[key] for key in sorted(found)]), special, tuple(notes))
+    if len(found) > MOST_BACKENDS:
+        message = f'{len(found)} endpoints of port "{wanted.port_name}": those beyond {MOST_BACKENDS} by address are left out'
+        notes.append(TableNote(Reason.UNSUPPORTED, message))
+    return Candidates(tuple([found[key] for key in sorted(found)[:MOST_BACKENDS]]), special, tuple(notes))
 
 
 _ANYWHERE = Near()

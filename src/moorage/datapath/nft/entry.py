@@ -86,7 +86,7 @@ def _side(choice: Choice, old: Side, affinity: int) -> Side:
 
 
 def _spread(backends: tuple[Backend, ...]) -> tuple[bytes, ...]:
-    """One item for each share. A choice of more than 32,768 loses those beyond."""
+    """One item for each share. Weights that are rounded up may make more shares than there are slots."""
     if {each.weight for each in backends} <= {1}:
         return tuple([each.endpoint for each in backends[:MOST_SLOTS]])
     spread = (each.endpoint for each, count in shares(backends).items() for _ in range(count))
