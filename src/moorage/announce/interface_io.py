@@ -47,6 +47,14 @@ class _Link(msgspec.Struct, frozen=True):
     mac: bytes
 
 
+async def interfaces_with_ours() -> tuple[str, ...]:
+    """The interfaces of this network namespace that have addresses of ours, sorted."""
+    async with AsyncIPRoute() as route:
+        ours = [each["index"] async for each in await route.get_addr() if each.get_attr("IFA_PROTO") == OUR_PROTOCOL]
+        links = {each["index"]: each.get_attr("IFLA_IFNAME") async for each in await route.get_links()}
+    return tuple(sorted({links[index] for index in ours if index in links}))
+
+
 class InterfaceAnnouncer:
     """Owns addresses on one interface of the calling process's network namespace. Needs CAP_NET_ADMIN and CAP_NET_RAW."""
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 import msgspec
 
 from moorage.model.cluster import Event, Node
+from moorage.model.config import ConfigMap
 from moorage.model.errors import ApiError, UserError
+from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key, Object
 from moorage.model.net import Address, Protocol, parse_address
 from moorage.model.pods import Pod
@@ -17,6 +19,7 @@ from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.observe.explain import Explanation, explain_service
+from moorage.observe.migrate import Migration, check
 from moorage.table.compile import compile_table
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.trace import Packet, Verdict, trace
@@ -55,13 +58,13 @@ def parse_target(text: str) -> Target:
 
 
 async def read_cluster(client: Client, types: tuple[type[Object], ...]) -> Snapshot:
-    """One list of each kind. A server before Kubernetes 1.33 has no ServiceCIDRs: then there are none."""
+    """One list of each kind. A server before Kubernetes 1.33 has no ServiceCIDRs, and one without MetalLB no pools."""
     snapshot = Snapshot()
     for type_ in types:
         try:
             objects, _ = await client.list(type_)
         except ApiError as error:
-            if error.code != NOT_FOUND or type_ is not ServiceCIDR:
+            if error.code != NOT_FOUND or type_ not in (ServiceCIDR, IPAddressPool):
                 raise
             continue
         snapshot = snapshot.with_objects(type_, {each.key: each for each in objects})
@@ -79,6 +82,12 @@ async def ask_trace(client: Client, vantage: str, target: Target, node: str, set
     facts = node_facts(name, snapshot, settings)
     packet = Packet(source, destination, target.protocol, target.port, local)
     return name, trace(compile_table(snapshot, facts), facts, packet)
+
+
+async def ask_migration(client: Client) -> Migration:
+    """What runs in the cluster, what would conflict, and the steps. A cluster without MetalLB has no pools."""
+    snapshot = await read_cluster(client, (Service, EndpointSlice, Node, Pod, ConfigMap, IPAddressPool))
+    return check(snapshot)
 
 
 def _destination(snapshot: Snapshot, target: Target) -> Address:

@@ -19,6 +19,7 @@ from moorage.datapath.nft.elements import Element, Place
 from moorage.datapath.nft.features_io import require
 from moorage.datapath.nft.ledger import Ledger, Plan, nothing
 from moorage.datapath.nft.localhost_io import Localhost
+from moorage.datapath.nft.spaces import WORDS
 from moorage.datapath.nft.tables_io import NftTables
 from moorage.datapath.nft.watch_io import TableWatch
 from moorage.datapath.other_proxies import OtherProxy
@@ -114,6 +115,11 @@ class NftDatapath:
         if not told and not problems:
             return None
         return Repair((*map(str, told), *problems), len(plan), time.perf_counter() - started)
+
+    def tables(self) -> tuple[str, ...]:
+        """The tables of ours that are in this kernel, as nft writes them: `ip moorage`."""
+        found = [table for each in (self._tables, self._bridge) for table in each.tables if table not in each.missing()]
+        return tuple(f"{WORDS[table.family]} {table.name}" for table in found)
 
     def remove(self) -> None:
         opened = self._localhost.was_opened(self._tables.kernel)

@@ -1,0 +1,87 @@
+"""`moorage uninstall` leaves no rule, no address and no finalizer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from moorage.announce.interface_io import InterfaceAnnouncer
+from moorage.client.http_io import HttpClient
+from moorage.client.kubeconfig_io import load
+from moorage.control.load_balancers import CLEANUP_FINALIZER
+from moorage.datapath.nft.datapath_io import NftDatapath
+from moorage.model.service import PROVIDER_ANNOTATION, Service
+from tests.client.embedded import embedded_server
+from tests.control.things import balanced
+from tests.datapath.tables import frontend, table
+from tests.kernel.needs import needs_root
+from tests.kernel.topology import Namespace
+
+pytestmark = [pytest.mark.kernel, needs_root]
+
+
+@pytest.fixture
+def node() -> Iterator[Namespace]:
+    made = Namespace("moorage-test-uninstall")
+    yield made
+    made.close()
+
+
+def uninstall_node(node: Namespace) -> dict[str, list[str]]:
+    command = [sys.executable, "-m", "moorage", "uninstall", "--node", "--output", "json"]
+    said = node.run(lambda: subprocess.run(command, capture_output=True, text=True, check=True, timeout=30))
+    found: dict[str, list[str]] = json.loads(said.stdout)
+    return found
+
+
+def shown(node: Namespace, *command: str) -> str:
+    return node.run(lambda: subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_a_node_is_left_as_it_was(node: Namespace) -> None:
+    def fill() -> None:
+        datapath = NftDatapath()
+        datapath.start()
+        datapath.apply(table(frontend(backends=(1, 2))))
+        datapath.close()
+        subprocess.run(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"], check=True)
+        subprocess.run(["ip", "link", "set", "lan0", "up"], check=True)
+        asyncio.run(InterfaceAnnouncer("lan0").own([ip_address("192.0.2.7")]))
+        subprocess.run(["ip", "address", "add", "192.0.2.1/24", "dev", "lan0"], check=True)
+        subprocess.run(["nft", "add", "table", "ip", "theirs"], check=True)
+
+    node.run(fill)
+    gone = uninstall_node(node)
+    assert gone["addresses"] == ["192.0.2.7"]
+    assert gone["tables"] == ["ip moorage", "ip6 moorage"]
+    assert shown(node, "nft", "list", "tables").split("\n")[0] == "table ip theirs"
+    assert "moorage" not in shown(node, "nft", "list", "ruleset")
+    addresses = shown(node, "ip", "address", "show", "dev", "lan0")
+    assert "192.0.2.1/24" in addresses
+    assert "192.0.2.7" not in addresses
+    assert not any(uninstall_node(node).values())
+
+
+def test_a_cluster_lets_its_services_go(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with embedded_server(tmp_path) as kubeconfig, HttpClient(load(str(kubeconfig))) as client:
+            made = balanced("web", "", {PROVIDER_ANNOTATION: "announce"}, cluster_ip="")
+            made = await client.create(replace(made, metadata=replace(made.metadata, finalizers=(CLEANUP_FINALIZER,))))
+            command = (sys.executable, "-m", "moorage", "uninstall", "--kubeconfig", str(kubeconfig))
+            child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+            said, _ = await child.communicate()
+            assert (child.returncode, said.decode().strip()) == (0, "let go Service default/web")
+            found = await client.get(Service, made.key)
+            assert found.metadata.finalizers == ()
+            await client.delete(Service, made.key)
+            assert made.key not in [each.key for each in (await client.list(Service, "default"))[0]]
+
+    asyncio.run(story())
