@@ -3,13 +3,16 @@
 An address belongs to whoever shows it in `status`, or was handed it in this run and does not show it yet; of two that show the
 same one, to the older. Services of another `loadBalancerClass` are not touched, but what they show is taken.
 
+Together with its addresses a Service gets annotations: who serves them (`moorage.dev/load-balancer`, where its class does not
+say so), and which pool they are from (`metallb.io/ip-allocated-from-pool`).
+
 A Service has the finalizer `service.kubernetes.io/load-balancer-cleanup` from before its first address until after its last one
 is withdrawn, so that none is forgotten while the controller is away (KEP-980).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -22,19 +25,31 @@ from moorage.model.lb import IPAddressPool, IPAddressPoolStatus
 from moorage.model.meta import Key, Object
 from moorage.model.net import Address, Family, parse_address
 from moorage.model.reason import Reason
-from moorage.model.service import LOAD_BALANCER, LoadBalancerIngress, Service
+from moorage.model.service import (
+    CLASSES,
+    EDGE,
+    LOAD_BALANCER,
+    PROVIDER_ANNOTATION,
+    LoadBalancerIngress,
+    Service,
+    provider_of,
+)
 from moorage.model.snapshot import Changes, Snapshot
 from moorage.model.verbs import MergePatch, Note, Verb
-
-OUR_CLASS = "moorage.dev/edge"
-"""The `spec.loadBalancerClass` that asks for this controller; a Service without a class gets it too."""
+from moorage.model.wire import Tree
 
 CLEANUP_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
+
+FROM_POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
+"""The name of the pool that the first address is from, as MetalLB writes it."""
+
+NONE = "none"
+"""The default provider where Services without a class get no address."""
 
 NO_PROVIDER = Decision(
     reason=Reason.NO_LOAD_BALANCER,
     message="no load balancer runs here, so the address stays pending: use the Service's NodePort, "
-    "or start with `--load-balancer edge`",
+    "or start with `--load-balancer edge` or `announce`",
 )
 
 LARGEST_COUNT = 2**63 - 1
@@ -80,13 +95,14 @@ class Book:
 class LoadBalancerController:
     """Looks at Services that changed, at those that wait when an address became free, and at all when a pool changed.
 
-    `provider` "none" means that no load balancer runs: nothing is handed out, and each Service that waits is told so.
+    `provider` is who serves Services that have neither a class nor the annotation yet: EDGE, ANNOUNCE, or NONE, which hands
+    out nothing to them, leaves what they show alone, and tells each that waits.
     """
 
     name = "load-balancer-controller"
     wants: tuple[type[Object], ...] = (Service, IPAddressPool, Namespace)
 
-    def __init__(self, provider: str = "edge") -> None:
+    def __init__(self, provider: str = EDGE) -> None:
         self._provider = provider
         self._in_flight = InFlight()
         self._pools_in_flight = InFlight()
@@ -176,11 +192,13 @@ class LoadBalancerController:
         shown = shown_addresses(service)
         namespace = snapshot.get(Namespace, Key("", service.metadata.namespace))
         labels = namespace.metadata.labels if namespace is not None else {}
-        decision = Draw(service, labels, pools, self._book.owner).decide(shown)
-        if self._provider == "none":
+        provider = provider_of(service) or self._provider
+        if provider == NONE:
             decision = Decision(shown) if shown else NO_PROVIDER
+        else:
+            decision = Draw(service, labels, pools, self._book.owner).decide(shown)
         verbs: list[Verb] = []
-        if decision.addresses and self._provider != "none" and CLEANUP_FINALIZER not in service.metadata.finalizers:
+        if decision.addresses and provider != NONE and CLEANUP_FINALIZER not in service.metadata.finalizers:
             return self._send(
                 service, _finalizers_patch(service, (*service.metadata.finalizers, CLEANUP_FINALIZER)), snapshot, now
             )
@@ -190,17 +208,18 @@ class LoadBalancerController:
             self._waiting[service.key] = None
             assert decision.reason is not None, "no address without a reason"
             verbs += self._say(service, decision.reason, decision.message)
-        if decision.addresses != shown:
+        marks = {} if provider == NONE else _marks(service, provider, decision.addresses, [pool for _, pool in pools])
+        if decision.addresses != shown or marks:
             self._handed[service.key] = decision
             self._book.write(service, (*shown, *decision.addresses))
             self._recount = True
-            verbs += self._send(service, _status_patch(service, decision.addresses), snapshot, now)
+            verbs += self._send(service, _status_patch(service, decision.addresses, marks), snapshot, now)
         return verbs
 
     def _clean_up(self, service: Service, snapshot: Snapshot, now: float) -> list[Verb]:
         """First the addresses are withdrawn, so that whoever serves them stops; then the Service is let go."""
         if service.status.load_balancer.ingress:
-            return self._send(service, _status_patch(service, ()), snapshot, now)
+            return self._send(service, _status_patch(service, (), {FROM_POOL_ANNOTATION: None}), snapshot, now)
         others = tuple(each for each in service.metadata.finalizers if each != CLEANUP_FINALIZER)
         return self._send(service, _finalizers_patch(service, others), snapshot, now)
 
@@ -236,8 +255,9 @@ class LoadBalancerController:
 
 
 def is_ours(service: Service) -> bool:
-    """LoadBalancer Services without a class, or with ours."""
-    return service.spec.type == LOAD_BALANCER and service.spec.load_balancer_class in (None, OUR_CLASS)
+    """LoadBalancer Services without a class, or with one of ours."""
+    asked = service.spec.load_balancer_class
+    return service.spec.type == LOAD_BALANCER and (not asked or asked in CLASSES)
 
 
 def is_over(service: Service) -> bool:
@@ -260,11 +280,21 @@ def _finalizers_patch(service: Service, finalizers: Sequence[str]) -> MergePatch
     return MergePatch(Service, service.key, tree, "status")
 
 
-def _status_patch(service: Service, addresses: Sequence[Address]) -> MergePatch:
-    """Guarded by the version that the decision was made from."""
+def _marks(service: Service, provider: str, addresses: Sequence[Address], pools: Sequence[Pool]) -> dict[str, str | None]:
+    """The annotations that have to change: None takes one away."""
+    name = next((pool.key.name for pool in pools if addresses and pool.usable(addresses[0])), None)
+    wanted: dict[str, str | None] = {FROM_POOL_ANNOTATION: name}
+    if addresses and not service.spec.load_balancer_class:
+        wanted[PROVIDER_ANNOTATION] = provider
+    return {key: value for key, value in wanted.items() if service.metadata.annotations.get(key) != value}
+
+
+def _status_patch(service: Service, addresses: Sequence[Address], marks: Mapping[str, str | None]) -> MergePatch:
+    """Guarded by the version that the decision was made from. Annotations go with the status, as finalizers do."""
     ingress = [LoadBalancerIngress(ip=str(each), ip_mode="VIP") for each in addresses]
+    metadata: Tree = {"resourceVersion": service.metadata.resource_version}
     tree = {
-        "metadata": {"resourceVersion": service.metadata.resource_version},
+        "metadata": {**metadata, "annotations": marks} if marks else metadata,
         "status": {"loadBalancer": {"ingress": msgspec.to_builtins(ingress) or None}},
     }
     return MergePatch(Service, service.key, tree, "status")
