@@ -169,7 +169,7 @@ def test_without_a_load_balancer_the_address_stays_pending_and_an_event_says_why
     assert world.settle(controller) == []
 
 
-def annotations(world: World, name: str) -> dict[str, str]:
+def notes_on(world: World, name: str) -> dict[str, str]:
     return world.snapshot.all(Service)[Key("default", name)].metadata.annotations
 
 
@@ -178,18 +178,18 @@ def test_who_serves_an_address_and_its_pool_are_written_with_it() -> None:
     controller = LoadBalancerController("announce")
     world.settle(controller)
     from_pool = {"metallb.io/ip-allocated-from-pool": "small"}
-    assert annotations(world, "a") == {"moorage.dev/load-balancer": "announce", **from_pool}
-    assert annotations(world, "b") == from_pool
+    assert notes_on(world, "a") == {"moorage.dev/load-balancer": "announce", **from_pool}
+    assert notes_on(world, "b") == from_pool
     world.settle(LoadBalancerController("edge"))
-    assert annotations(world, "a")["moorage.dev/load-balancer"] == "announce", "what is decided stays"
+    assert notes_on(world, "a")["moorage.dev/load-balancer"] == "announce", "what is decided stays"
     world.remove(IPAddressPool, "small", "metallb-system")
     world.settle(controller)
-    assert annotations(world, "a") == {"moorage.dev/load-balancer": "announce"}
+    assert notes_on(world, "a") == {"moorage.dev/load-balancer": "announce"}
 
 
 def test_an_address_from_before_there_were_annotations_gets_them() -> None:
     world, _, _ = started(SMALL, balanced("a", shows="198.18.100.1", annotations={"moorage.dev/load-balancer": "cloud"}))
-    assert annotations(world, "a")["moorage.dev/load-balancer"] == "edge"
+    assert notes_on(world, "a")["moorage.dev/load-balancer"] == "edge"
 
 
 def test_without_a_default_those_that_name_a_load_balancer_get_their_address() -> None:
