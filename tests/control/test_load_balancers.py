@@ -113,10 +113,16 @@ def test_without_a_pool_and_with_the_first_one() -> None:
 def test_a_pool_that_shrinks_moves_its_services() -> None:
     world, controller, _ = started(SMALL, balanced("a"))
     world.put(pool("small", "198.18.100.9/32"))
-    world.settle(controller)
+    assert world.settle(controller) == [
+        'AddressRevoked: Took back IP ["198.18.100.1"]: 198.18.100.1 is in no IPAddressPool',
+        'IPAllocated: Assigned IP ["198.18.100.9"]',
+    ]
     assert address_of(world, "a") == "198.18.100.9"
     world.remove(IPAddressPool, "small", "metallb-system")
-    assert world.settle(controller) == ["NoPool: there is no IPAddressPool: create one (metallb.io/v1beta1)"]
+    assert world.settle(controller) == [
+        'AddressRevoked: Took back IP ["198.18.100.9"]: 198.18.100.9 is in no IPAddressPool',
+        "NoPool: there is no IPAddressPool: create one (metallb.io/v1beta1)",
+    ]
     assert address_of(world, "a") == ""
 
 
