@@ -127,6 +127,16 @@ class World:
             )
             self._set(type(each), each.key, replace(each, metadata=stamped))
 
+    def edit(self, service: Service) -> None:
+        """Somebody applies a Service anew: what controllers wrote of it stays."""
+        old = self.snapshot.all(Service)[service.key]
+        meta = replace(
+            service.metadata,
+            annotations={**old.metadata.annotations, **service.metadata.annotations},
+            finalizers=old.metadata.finalizers,
+        )
+        self.put(replace(service, metadata=meta, status=old.status))
+
     def remove(self, type_: type[Object], name: str, namespace: str = "default") -> None:
         self._set(type_, Key(namespace, name), None)
 
