@@ -166,8 +166,8 @@ class World:
                     self.put(obj)
                 case MergePatch(type_, key, patch):
                     self._guard(type_, key, patch.get("metadata", {}).get("resourceVersion", ""))
-                    tree = merge(msgspec.to_builtins(self.snapshot.all(type_)[key]), patch)
-                    self.put(msgspec.convert(tree, type_))
+                    tree = merge(msgspec.json.decode(msgspec.json.encode(self.snapshot.all(type_)[key])), patch)
+                    self.put(msgspec.json.decode(msgspec.json.encode(tree), type=type_))
                 case Delete(type_, key, uid):
                     assert self.snapshot.all(type_)[key].metadata.uid == uid
                     self._set(type_, key, None)
