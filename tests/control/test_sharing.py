@@ -12,7 +12,9 @@ from tests.control.things import World, address_of, balanced, pool
 SHARE = "metallb.io/allow-shared-ip"
 ONE = pool("one", "198.18.100.1/32")
 TWO = pool("two", "198.18.100.1-198.18.100.2")
-HTTP, DNS_TCP, DNS_UDP = (ServicePort(protocol=protocol, port=port) for protocol, port in (("TCP", 80), ("TCP", 53), ("UDP", 53)))
+HTTP, DNS_TCP, DNS_UDP = (
+    ServicePort(protocol=protocol, port=port) for protocol, port in (("TCP", 80), ("TCP", 53), ("UDP", 53))
+)
 
 
 def sharing(name: str, *ports: ServicePort, word: str = "x", annotations: dict[str, str] | None = None, **spec: Any) -> Service:

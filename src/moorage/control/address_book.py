@@ -94,6 +94,9 @@ class Book:
     def is_held(self, address: Address) -> bool:
         return address in self._lines
 
+    def holders(self, address: Address) -> frozenset[Key]:
+        return frozenset(self._lines.get(address, ()))
+
     def claim(self, key: Key) -> Claim:
         """An empty claim where the Service holds nothing."""
         return self._claims.get(key, Claim())

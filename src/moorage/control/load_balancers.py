@@ -88,6 +88,9 @@ class LoadBalancerController:
             self._due |= dict.fromkeys(key for key, each in snapshot.all(Service).items() if is_ours(each))
         for obj, message in self._known.complaints:
             verbs += self._say(obj, Reason.INVALID_OBJECT, message)
+        for key in changes.of(IPAddressPool) - snapshot.all(IPAddressPool).keys():
+            self._said.pop((IPAddressPool, key), None)
+            self._counted.pop(key, None)
         verbs += self._see(snapshot, changes, now)
         if self._network.expire(now):
             self._due |= self._waiting
@@ -110,9 +113,7 @@ class LoadBalancerController:
         """Writes the book. Returns the good news of addresses that now show, and the bad news of fights."""
         services = snapshot.all(Service)
         opened = {key.name for key in changes.of(Namespace)}
-        self._due |= dict.fromkeys(
-            key for key, each in services.items() if key.namespace in opened and is_ours(each)
-        )
+        self._due |= dict.fromkeys(key for key, each in services.items() if key.namespace in opened and is_ours(each))
         news: list[Verb] = []
         for key in sorted({*services, *self._book.keys()} if changes.everything else changes.of(Service)):
             service, before = snapshot.get(Service, key), self._book.claim(key)
@@ -244,9 +245,8 @@ class LoadBalancerController:
 
     def _others_show(self, address: Address, key: Key) -> bool:
         """An address that is shared with a Service that has it already is used on the network, by us."""
-        if not self._book.is_held(address) or address in self._book.held(key):
-            return False
-        return all(address not in each for each in self._asked.values())
+        others = self._book.holders(address) - {key}
+        return any(address not in self._asked.get(each, ()) for each in others)
 
     def _in_use_news(self) -> list[Verb]:
         """Addresses that turned out to be somebody else's, as events of their pools."""

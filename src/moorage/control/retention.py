@@ -60,7 +60,7 @@ class KnownPools:
         read = [(obj, self._read[key]) for key, obj in objects.items()]
         self.pools = tuple(each for _, each in read if isinstance(each, KnownPool))
         broken = [(obj, each) for obj, each in read if isinstance(each, str)]
-        unread = [(each.obj, message) for each in self.pools for message in each.promises.errors]
+        unread = [(each.obj, "; ".join(each.promises.errors)) for each in self.pools if each.promises.errors]
         self.complaints = (*broken, *unread)
         shapes = {key: _shape(obj) for key, obj in objects.items()}
         changed, self._shapes = shapes != self._shapes, shapes
