@@ -9,7 +9,7 @@ from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.table.types import AddressKind, Backend, ForwardingTable, Frontend, NoBackend
-from tests.table.objects import TERMINATING, UNREADY, endpoint, ip, net, node, service, slice_
+from tests.table.objects import TERMINATING, UNREADY, endpoint, ip, net, node, provided, service, slice_
 
 NODES = [node("node-1", "192.168.0.1", "fd01::1"), node("node-2", "192.168.0.2"), node("node-3", "192.168.0.3")]
 ALL = frozenset({"node-1", "node-2", "node-3"})
@@ -18,7 +18,7 @@ PORT = {"name": "http", "port": 80, "nodePort": 30080}
 
 
 def balanced(*, ingress: tuple[str, ...] = (VIP,), **spec: Any) -> Service:
-    return service("web", type="LoadBalancer", ingress=ingress, **{"ports": [PORT], **spec})
+    return provided(service("web", type="LoadBalancer", ingress=ingress, **{"ports": [PORT], **spec}))
 
 
 def backend(number: int) -> Backend:
@@ -107,8 +107,12 @@ def test_services_without_an_address_of_another_type_or_class_are_not_served() -
 
 
 def test_a_service_of_our_class_is_served() -> None:
-    snapshot = Snapshot.of([*NODES, balanced(loadBalancerClass="moorage.dev/edge")])
-    assert only(edge_table(snapshot, ALL, "moorage.dev/edge")).backends
+    assert only(table(service("web", type="LoadBalancer", ingress=(VIP,), ports=[PORT], loadBalancerClass="moorage.dev/edge")))
+
+
+def test_what_the_nodes_serve_and_what_is_not_decided_is_not_served() -> None:
+    assert table(provided(balanced(), "announce")) == ForwardingTable()
+    assert table(service("web", type="LoadBalancer", ingress=(VIP,), ports=[PORT])) == ForwardingTable()
 
 
 def test_a_port_without_a_node_port_is_said_and_the_others_are_served() -> None:
@@ -124,7 +128,7 @@ def test_affinity_and_source_ranges_hold_at_the_edge_where_the_clients_own_addre
 
 
 def test_an_address_of_two_services_belongs_to_the_older() -> None:
-    younger = service("younger", created="2026-02-01T00:00:00Z", type="LoadBalancer", ingress=(VIP,), ports=[PORT])
+    younger = provided(service("younger", created="2026-02-01T00:00:00Z", type="LoadBalancer", ingress=(VIP,), ports=[PORT]))
     found = table(younger, balanced())
     assert list(found.services) == [Key("default", "web")]
     assert found.verdicts == {younger.key: Reason.DUPLICATE_FRONTEND}

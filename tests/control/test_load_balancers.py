@@ -52,7 +52,7 @@ def test_the_write_is_guarded_by_the_version_it_was_decided_from() -> None:
     world.look(LoadBalancerController())
     patch = world.verbs[0]
     assert isinstance(patch, MergePatch)
-    assert (patch.subresource, patch.patch["metadata"]) == ("status", {"resourceVersion": "2"})
+    assert (patch.subresource, patch.patch["metadata"]["resourceVersion"]) == ("status", "2")
 
 
 def test_nothing_is_written_or_said_twice() -> None:
@@ -113,10 +113,16 @@ def test_without_a_pool_and_with_the_first_one() -> None:
 def test_a_pool_that_shrinks_moves_its_services() -> None:
     world, controller, _ = started(SMALL, balanced("a"))
     world.put(pool("small", "198.18.100.9/32"))
-    world.settle(controller)
+    assert world.settle(controller) == [
+        'AddressRevoked: Took back IP ["198.18.100.1"]: 198.18.100.1 is in no IPAddressPool',
+        'IPAllocated: Assigned IP ["198.18.100.9"]',
+    ]
     assert address_of(world, "a") == "198.18.100.9"
     world.remove(IPAddressPool, "small", "metallb-system")
-    assert world.settle(controller) == ["NoPool: there is no IPAddressPool: create one (metallb.io/v1beta1)"]
+    assert world.settle(controller) == [
+        'AddressRevoked: Took back IP ["198.18.100.9"]: 198.18.100.9 is in no IPAddressPool',
+        "NoPool: there is no IPAddressPool: create one (metallb.io/v1beta1)",
+    ]
     assert address_of(world, "a") == ""
 
 
@@ -161,12 +167,46 @@ def test_without_a_load_balancer_the_address_stays_pending_and_an_event_says_why
     world, controller = World(SMALL, balanced("a"), balanced("b", shows="198.18.100.1")), LoadBalancerController("none")
     said = [
         "NoLoadBalancer: no load balancer runs here, so the address stays pending: use the Service's NodePort, "
-        "or start with `--load-balancer edge`"
+        "or start with `--load-balancer edge` or `announce`"
     ]
     assert world.settle(controller) == said
     assert addresses(world) == ["", "198.18.100.1"]
     world.put(balanced("a", annotations={"x": "y"}))
     assert world.settle(controller) == []
+
+
+def notes_on(world: World, name: str) -> dict[str, str]:
+    return world.snapshot.all(Service)[Key("default", name)].metadata.annotations
+
+
+def test_who_serves_an_address_and_its_pool_are_written_with_it() -> None:
+    world = World(SMALL, balanced("a"), balanced("b", load_balancer_class="moorage.dev/announce"))
+    controller = LoadBalancerController("announce")
+    world.settle(controller)
+    from_pool = {"metallb.io/ip-allocated-from-pool": "small"}
+    assert notes_on(world, "a") == {"moorage.dev/load-balancer": "announce", **from_pool}
+    assert notes_on(world, "b") == from_pool
+    world.settle(LoadBalancerController("edge"))
+    assert notes_on(world, "a")["moorage.dev/load-balancer"] == "announce", "what is decided stays"
+    world.remove(IPAddressPool, "small", "metallb-system")
+    world.settle(controller)
+    assert notes_on(world, "a") == {"moorage.dev/load-balancer": "announce"}
+
+
+def test_an_address_from_before_there_were_annotations_gets_them() -> None:
+    world, _, _ = started(SMALL, balanced("a", shows="198.18.100.1", annotations={"moorage.dev/load-balancer": "cloud"}))
+    assert notes_on(world, "a")["moorage.dev/load-balancer"] == "edge"
+
+
+def test_without_a_default_those_that_name_a_load_balancer_get_their_address() -> None:
+    world = World(
+        SMALL,
+        balanced("a", load_balancer_class="moorage.dev/edge"),
+        balanced("b", annotations={"moorage.dev/load-balancer": "announce"}),
+        balanced("c"),
+    )
+    world.settle(LoadBalancerController("none"))
+    assert addresses(world) == ["198.18.100.1", "198.18.100.2", ""]
 
 
 def test_a_service_that_is_being_deleted_gets_none() -> None:

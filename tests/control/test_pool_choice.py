@@ -4,8 +4,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from moorage.allocate.pools import Pool
+from moorage.control.address_book import Hindrance
 from moorage.control.pool_choice import Decision, Draw, label_selector
+from moorage.control.retention import KnownPool
 from moorage.model.lb import IPAddressPool, ServiceAllocation
 from moorage.model.meta import Key
 from moorage.model.net import Address
@@ -19,15 +20,15 @@ SIX = pool("six", "fd00::/120")
 OWNERS = {"198.18.100.0": "first", "198.18.100.7": "seventh"}
 
 
-def owner(address: Address) -> Key | None:
-    name = OWNERS.get(str(address))
-    return Key("default", name) if name else None
+def hindrance(service: Service, address: Address) -> Hindrance | None:
+    name = OWNERS.get(str(address), service.metadata.name)
+    return Hindrance(Key("default", name), "why") if name != service.metadata.name else None
 
 
 def decide(service: Service, *pools: IPAddressPool, present: str = "", labels: dict[str, str] | None = None) -> Decision:
-    made = tuple((each, Pool.of(each)) for each in pools)
+    made = tuple(map(KnownPool.of, pools))
     shown = (ip_address(present),) if present else ()
-    return Draw(service, labels or {}, made, owner).decide(shown)
+    return Draw(service, labels or {}, made, lambda address: hindrance(service, address)).decide(shown)
 
 
 def given(decision: Decision) -> list[str]:

@@ -127,6 +127,16 @@ class World:
             )
             self._set(type(each), each.key, replace(each, metadata=stamped))
 
+    def edit(self, service: Service) -> None:
+        """Somebody applies a Service anew: what controllers wrote of it stays."""
+        old = self.snapshot.all(Service)[service.key]
+        meta = replace(
+            service.metadata,
+            annotations={**old.metadata.annotations, **service.metadata.annotations},
+            finalizers=old.metadata.finalizers,
+        )
+        self.put(replace(service, metadata=meta, status=old.status))
+
     def remove(self, type_: type[Object], name: str, namespace: str = "default") -> None:
         self._set(type_, Key(namespace, name), None)
 
@@ -156,8 +166,8 @@ class World:
                     self.put(obj)
                 case MergePatch(type_, key, patch):
                     self._guard(type_, key, patch.get("metadata", {}).get("resourceVersion", ""))
-                    tree = merge(msgspec.to_builtins(self.snapshot.all(type_)[key]), patch)
-                    self.put(msgspec.convert(tree, type_))
+                    tree = merge(msgspec.json.decode(msgspec.json.encode(self.snapshot.all(type_)[key])), patch)
+                    self.put(msgspec.json.decode(msgspec.json.encode(tree), type=type_))
                 case Delete(type_, key, uid):
                     assert self.snapshot.all(type_)[key].metadata.uid == uid
                     self._set(type_, key, None)

@@ -9,7 +9,7 @@ import msgspec
 
 from moorage.model.cluster import Node
 from moorage.model.net import Address, Protocol
-from moorage.model.service import Service, ServiceStatus
+from moorage.model.service import PROVIDER_ANNOTATION, Service, ServiceStatus
 from moorage.model.slices import SERVICE_NAME_LABEL, EndpointSlice
 from moorage.table.types import AddressKind, Backend, Choice, Frontend, FrontendAddress, Locality, NodeFacts
 
@@ -44,6 +44,12 @@ def service(
     metadata = {"name": name, "namespace": "default", "creationTimestamp": created, "labels": labels or {}}
     status = {"loadBalancer": {"ingress": [{"ip": each} for each in ingress]}}
     return msgspec.convert({"metadata": metadata, "spec": whole, "status": status}, Service)
+
+
+def provided(of: Service, provider: str = "edge") -> Service:
+    """With the annotation that says who serves its load-balancer addresses."""
+    annotations = {**of.metadata.annotations, PROVIDER_ANNOTATION: provider}
+    return msgspec.structs.replace(of, metadata=msgspec.structs.replace(of.metadata, annotations=annotations))
 
 
 def with_ingress(of: Service, *ingress: dict[str, str]) -> Service:

@@ -15,14 +15,14 @@ from moorage.model.cluster import Node, eligible
 from moorage.model.meta import Key
 from moorage.model.net import Address, Family
 from moorage.model.reason import Reason
-from moorage.model.service import LOAD_BALANCER, Service
+from moorage.model.service import CLASSES, EDGE, LOAD_BALANCER, Service, provider_of
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.table.checked_ports import CheckedPort, checked_ports
 from moorage.table.claims import Claims, verdict
 from moorage.table.facts import internal_addresses
 from moorage.table.frontends import LOCAL, affinity_seconds
-from moorage.table.ingress import ingress_addresses, serves
+from moorage.table.ingress import ingress_addresses
 from moorage.table.select import Wanted, candidates, select
 from moorage.table.slice_index import SliceIndex
 from moorage.table.source_ranges import source_ranges
@@ -56,10 +56,9 @@ _Targets = Mapping[Family, tuple[_Target, ...]]
 def edge_table(
     snapshot: Snapshot,
     healthy: frozenset[str],
-    load_balancer_class: str = "",
     previous: ForwardingTable | None = None,
 ) -> ForwardingTable:
-    """Frontends of every LoadBalancer Service whose class is unset or the given one, at each of its addresses and ports.
+    """Frontends of every LoadBalancer Service whose provider is the edge, at each of its addresses and ports.
 
     A frontend without backends refuses, with reason NO_HEALTHY_NODE, or NO_READY_ENDPOINT where `externalTrafficPolicy: Local`
     asks for nodes with an endpoint and there is none. Frontends equal to those in `previous` are the same objects.
@@ -72,7 +71,7 @@ def edge_table(
     notes: dict[Key, tuple[TableNote, ...]] = {}
     for key, service in services.items():
         said: list[TableNote] = []
-        claims.put(service, tuple(_frontends(service, slices, targets, load_balancer_class, said)))
+        claims.put(service, tuple(_frontends(service, slices, targets, said)))
         notes[key] = tuple(said)
     return _table(claims, notes, previous or ForwardingTable())
 
@@ -101,12 +100,11 @@ def _targets(snapshot: Snapshot, healthy: frozenset[str], family: Family) -> tup
     return tuple(sorted(found.values(), key=lambda each: int(each.address)))
 
 
-def _frontends(
-    service: Service, slices: SliceIndex, targets: _Targets, load_balancer_class: str, notes: list[TableNote]
-) -> Iterator[Frontend]:
-    if service.spec.type == LOAD_BALANCER and not serves(service, load_balancer_class):
-        asked = service.spec.load_balancer_class
-        notes.append(TableNote(Reason.OTHER_CLASS, f'spec.loadBalancerClass: "{asked}" is another load balancer\'s'))
+def _frontends(service: Service, slices: SliceIndex, targets: _Targets, notes: list[TableNote]) -> Iterator[Frontend]:
+    if provider_of(service) != EDGE:
+        asked = service.spec.load_balancer_class if service.spec.type == LOAD_BALANCER else None
+        if asked and asked not in CLASSES:
+            notes.append(TableNote(Reason.OTHER_CLASS, f'spec.loadBalancerClass: "{asked}" is another load balancer\'s'))
         return
     addresses = ingress_addresses(service)
     if not addresses:

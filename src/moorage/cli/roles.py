@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -10,6 +11,13 @@ from typing import Annotated, Any
 import typer
 
 Runner = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class LoadBalancer(enum.StrEnum):
+    EDGE = "edge"
+    ANNOUNCE = "announce"
+    NONE = "none"
+
 
 KubeconfigOption = Annotated[str, typer.Option(help="how to reach the API server")]
 BesideOption = Annotated[
@@ -69,7 +77,9 @@ def server(
 
 def controller(
     kubeconfig: KubeconfigOption,
-    load_balancer: Annotated[str, typer.Option(help="edge, or none: LoadBalancer addresses stay pending")] = "edge",
+    load_balancer: Annotated[
+        LoadBalancer, typer.Option(help="who serves Services that name no loadBalancerClass; none: they stay pending")
+    ] = LoadBalancer.EDGE,
     node_grace: Annotated[float, typer.Option(help="seconds without a Lease until a node counts as lost")] = 40.0,
     housekeeping: Annotated[bool, typer.Option(help="do what kube-controller-manager does, where there is none")] = True,
     log_format: LogFormatOption = "auto",
@@ -78,7 +88,7 @@ def controller(
     from moorage.run.controller import ControllerSettings, run_controller
 
     settings = ControllerSettings(
-        kubeconfig=kubeconfig, load_balancer=load_balancer, node_grace=node_grace, housekeeping=housekeeping
+        kubeconfig=kubeconfig, load_balancer=load_balancer.value, node_grace=node_grace, housekeeping=housekeeping
     )
     run_role("controller", run_controller(settings), log_format)
 

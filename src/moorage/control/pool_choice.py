@@ -1,7 +1,8 @@
 """Which address a LoadBalancer Service gets: Service + pools + who holds what -> addresses, or the reason why there is none.
 
 The rules are MetalLB's (`controller/service.go`, `internal/allocator`): an address that is asked for, else the one the Service
-has, else the first free one of the pools it may draw from. Addresses are not shared between Services.
+has, else the first one of the pools it may draw from that is free or that it may share. Before the first free one comes what is
+reserved or retained for the Service; what is retained for others comes last. A reservation moves nobody who has an address.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from moorage.allocate.pools import Pool
+from moorage.control.address_book import Hindrance
 from moorage.control.endpoints import families
+from moorage.control.retention import KnownPool
+from moorage.control.sharing import SHARING_ANNOTATIONS
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key
 from moorage.model.net import Address, Family, parse_address
@@ -23,77 +27,157 @@ from moorage.model.wire import Tree
 ADDRESSES_ANNOTATIONS = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs")
 POOL_ANNOTATIONS = ("metallb.io/address-pool", "metallb.universe.tf/address-pool")
 
-Owner = Callable[[Address], Key | None]
-"""Who holds an address."""
-
 
 class Decision(msgspec.Struct, frozen=True):
-    """`addresses` is empty where `reason` says why; an empty `reason` means: keep what the Service has."""
+    """`addresses` is empty where `reason` says why; an empty `reason` means: keep what the Service has.
+
+    `lost` is why it does not keep what it has.
+    """
 
     addresses: tuple[Address, ...] = ()
     reason: Reason | None = None
     message: str = ""
+    lost: str = ""
 
 
 class Draw(msgspec.Struct, frozen=True):
-    """One Service's view of the pools: those that it may draw from, the first to be asked first."""
+    """One Service's view of the pools, which are in key order, and of who is in its way.
+
+    `hindrance` says who else has an address and does not share it, `in_use` which machine of the network answers for it (a MAC
+    address, or empty). `retained` maps an address to the Service that it is kept for, and until when. `asked` is what the
+    Service is about to get, if nothing changes.
+    """
 
     service: Service
     namespace_labels: Mapping[str, str]
-    pools: tuple[tuple[IPAddressPool, Pool], ...]
-    owner: Owner
+    pools: tuple[KnownPool, ...]
+    hindrance: Callable[[Address], Hindrance | None]
+    in_use: Callable[[Address], str] = lambda _: ""
+    retained: Mapping[Address, tuple[Key, float]] = {}
+    asked: tuple[Address, ...] = ()
 
     def decide(self, present: Sequence[Address]) -> Decision:
         """`present` is what `status` shows."""
         wanted, error = self._asked_for()
-        if error:
-            return _refused(Reason.INVALID_OBJECT, error)
         named = _annotation(self.service, POOL_ANNOTATIONS)
-        allowed = [pool for obj, pool in self._allowed() if named in ("", pool.key.name)]
-        if wanted:
-            return self._given(wanted, present, allowed, named)
-        if present and all(self._is_mine(each, allowed) for each in present):
+        allowed = [each for each in self._allowed() if named in ("", each.pool.key.name)]
+        if error:
+            decision = _refused(Reason.INVALID_OBJECT, error)
+        elif wanted:
+            decision = self._given(wanted, present, allowed, named)
+        elif present and not self._lost(present, allowed):
             return Decision(tuple(present))
-        offered = [pool for pool in allowed if named or pool.auto_assign]
+        else:
+            decision = self._drawn(allowed, named)
+        if not present or decision.reason is None:
+            return decision
+        return msgspec.structs.replace(decision, lost=self._lost(present, allowed) or f"{_requested(wanted)}{error}")
+
+    def _drawn(self, allowed: Sequence[KnownPool], named: str) -> Decision:
+        """An address of each family, all from one pool; what is retained for others only where nothing else is left."""
+        wanted = families(self.service)
+        own = [*self.asked, *self._reserved(), *(each for each, (key, _) in self.retained.items() if key == self.service.key)]
+        offered = [each for each in allowed if named or each.pool.auto_assign or any(map(each.pool.usable, self._reserved()))]
+        offered.sort(key=lambda each: not any(each.pool.usable(one) and self._is_free(one) for one in own))
         if not offered:
             return _refused(Reason.NO_POOL, self._no_pool(named))
-        return self._drawn(offered)
-
-    def _drawn(self, offered: Sequence[Pool]) -> Decision:
-        """An address of each family, all from one pool."""
-        wanted = families(self.service)
-        for pool in offered:
-            picked = [pool.pick(family, self._is_taken) for family in wanted]
-            found = tuple(each for each in picked if each is not None)
-            if found and (len(found) == len(wanted) or self.service.spec.ip_family_policy == "PreferDualStack"):
-                return Decision(found, Reason.IP_ALLOCATED, f"Assigned IP {_listed(found)}")
-        names = ", ".join(f'"{pool.key.name}"' for pool in offered)
+        for pick in (self._pick, self._pick_retained):
+            for each in offered:
+                picked = [pick(each.pool, family, own, bool(named)) for family in wanted]
+                found = tuple(one for one in picked if one is not None)
+                if found and (len(found) == len(wanted) or self.service.spec.ip_family_policy == "PreferDualStack"):
+                    return Decision(found, Reason.IP_ALLOCATED, assigned(found))
+        names = ", ".join(f'"{each.pool.key.name}"' for each in offered)
         kinds = " and ".join(family.value for family in wanted)
         return _refused(
             Reason.POOL_EXHAUSTED,
             f"no free {kinds} address in IPAddressPool {names}: add addresses to it, or delete a LoadBalancer Service",
         )
 
-    def _given(self, wanted: tuple[Address, ...], present: Sequence[Address], allowed: Sequence[Pool], named: str) -> Decision:
+    def _pick(self, pool: Pool, family: Family, own: Sequence[Address], named: bool) -> Address | None:
+        """One of its own, else the lowest free one. A pool that gives nothing by itself gives what is reserved."""
+        for each in own:
+            if Family.of(each) is family and pool.usable(each) and self._is_free(each):
+                return each
+        if not (pool.auto_assign or named):
+            return None
+        return pool.pick(family, lambda each: self._is_spared(each) or not self._is_free(each))
+
+    def _pick_retained(self, pool: Pool, family: Family, own: Sequence[Address], named: bool) -> Address | None:
+        """As `_pick`, and where nothing is left, what is retained for another Service: the one that is over first."""
+        found = self._pick(pool, family, own, named)
+        if found is not None or not (pool.auto_assign or named):
+            return found
+        left = [(until, int(each), each) for each, (_, until) in self.retained.items() if Family.of(each) is family]
+        return next((each for _, _, each in sorted(left) if pool.usable(each) and self._is_free(each)), None)
+
+    def _given(
+        self, wanted: tuple[Address, ...], present: Sequence[Address], allowed: Sequence[KnownPool], named: str
+    ) -> Decision:
         """The addresses that were asked for, where a pool has them and nobody else does."""
         for address in wanted:
-            if not any(pool.usable(address) for pool in allowed):
+            if not any(each.pool.usable(address) for each in allowed):
                 where = f'the IPAddressPool "{named}"' if named else "any IPAddressPool that this Service may draw from"
                 return _refused(Reason.ADDRESS_OUTSIDE_POOLS, f"the requested address {address} is not in {where}")
             if Family.of(address) not in families(self.service):
                 message = f"the requested address {address} is of a family that the Service does not have (spec.ipFamilies)"
                 return _refused(Reason.INVALID_OBJECT, message)
-            if self._is_taken(address):
-                message = f"the requested address {address} belongs to Service {self.owner(address)}"
-                return _refused(Reason.ADDRESS_TAKEN, message)
+            reason, message = self._in_the_way(address, address in present)
+            if reason is not None:
+                return _refused(reason, f"the requested address {address} {message}")
         if set(wanted) == set(present):
             return Decision(tuple(present))
-        return Decision(wanted, Reason.IP_ALLOCATED, f"Assigned IP {_listed(wanted)}")
+        return Decision(wanted, Reason.IP_ALLOCATED, assigned(wanted))
 
-    def _allowed(self) -> list[tuple[IPAddressPool, Pool]]:
-        """Pools reserved for this Service first, by priority, 0 being the last; then the others. Pools are in key order."""
-        fitting = [each for each in self.pools if self._fits(each[0])]
-        return sorted(fitting, key=lambda each: (not _is_reserved(each[0]), _priority(each[0])))
+    def _in_the_way(self, address: Address, is_present: bool) -> tuple[Reason | None, str]:
+        """Who has the address: another Service, by a reservation, or a machine of the network. None for nobody."""
+        other = self.hindrance(address)
+        if other is not None and _annotation(self.service, SHARING_ANNOTATIONS):
+            return Reason.SHARING_REFUSED, f"belongs to Service {other.key} and cannot be shared: {other.why}"
+        if other is not None:
+            return Reason.ADDRESS_TAKEN, f"belongs to Service {other.key}"
+        if is_present:
+            return None, ""
+        for each in self.pools:
+            owners = each.promises.reserved.get(address, frozenset())
+            if owners and self.service.key not in owners:
+                names = ", ".join(str(owner) for owner in sorted(owners))
+                return Reason.ADDRESS_RESERVED, f'is reserved for Service {names} in IPAddressPool "{each.pool.key.name}"'
+        mac = self.in_use(address)
+        if mac:
+            return Reason.ADDRESS_IN_USE, f"is used by another machine, {mac}: it is asked for again every minute"
+        return None, ""
+
+    def _is_free(self, address: Address) -> bool:
+        return self._in_the_way(address, False)[0] is None
+
+    def _is_spared(self, address: Address) -> bool:
+        return address in self.retained and self.retained[address][0] != self.service.key
+
+    def _reserved(self) -> list[Address]:
+        """What is reserved for this Service."""
+        own = self.service.key
+        return [one for each in self.pools for one, owners in each.promises.reserved.items() if own in owners]
+
+    def _lost(self, present: Sequence[Address], allowed: Sequence[KnownPool]) -> str:
+        """Why the Service cannot keep what it has; empty where it can."""
+        for address in present:
+            if Family.of(address) not in families(self.service):
+                return f"{address} is of a family that the Service does not have"
+            if not any(each.pool.usable(address) for each in allowed):
+                there = next((each.pool.key.name for each in self.pools if each.pool.usable(address)), "")
+                if there:
+                    return f'{address} is in IPAddressPool "{there}", which this Service may not draw from'
+                return f"{address} is in no IPAddressPool"
+            other = self.hindrance(address)
+            if other is not None:
+                return f"{address} belongs to Service {other.key}, and is not shared: {other.why}"
+        return ""
+
+    def _allowed(self) -> list[KnownPool]:
+        """Pools for certain Services first, by priority, 0 being the last; then the others. Pools are in key order."""
+        fitting = [each for each in self.pools if self._fits(each.obj)]
+        return sorted(fitting, key=lambda each: (not _is_for_some(each.obj), _priority(each.obj)))
 
     def _fits(self, pool: IPAddressPool) -> bool:
         rules = pool.spec.service_allocation
@@ -123,13 +207,6 @@ class Draw(msgspec.Struct, frozen=True):
             return (), "more than one address of a family is requested: a Service gets one of each"
         return found, ""
 
-    def _is_mine(self, address: Address, allowed: Sequence[Pool]) -> bool:
-        fits = Family.of(address) in families(self.service) and not self._is_taken(address)
-        return fits and any(pool.usable(address) for pool in allowed)
-
-    def _is_taken(self, address: Address) -> bool:
-        return self.owner(address) not in (None, self.service.key)
-
     def _no_pool(self, named: str) -> str:
         if named:
             return f'no IPAddressPool "{named}" that this Service may draw from'
@@ -156,11 +233,20 @@ def _annotation(service: Service, names: Sequence[str]) -> str:
     return next((service.metadata.annotations[name] for name in names if name in service.metadata.annotations), "")
 
 
-def _listed(addresses: Sequence[Address]) -> str:
+def assigned(addresses: Sequence[Address]) -> str:
+    """In MetalLB's words."""
+    return f"Assigned IP {listed(addresses)}"
+
+
+def listed(addresses: Sequence[Address]) -> str:
     return "[" + " ".join(f'"{each}"' for each in addresses) + "]"
 
 
-def _is_reserved(pool: IPAddressPool) -> bool:
+def _requested(wanted: Sequence[Address]) -> str:
+    return f"the Service asks for {listed(wanted)}" if wanted else ""
+
+
+def _is_for_some(pool: IPAddressPool) -> bool:
     rules = pool.spec.service_allocation
     return rules is not None and bool(rules.namespaces or rules.namespace_selectors or rules.service_selectors)
 

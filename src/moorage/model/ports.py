@@ -13,6 +13,7 @@ import msgspec
 
 from moorage.model.kinds import Kind
 from moorage.model.meta import Key, Object
+from moorage.model.net import Address
 from moorage.model.selectors import EVERYTHING, Selector
 from moorage.model.wire import Tree
 
@@ -279,3 +280,20 @@ class Client(Protocol):
         ...
 
     async def bind(self, pod: Key, uid: str, node: str) -> None: ...
+
+
+class AddressState(msgspec.Struct, frozen=True):
+    """What the network says of an address: nobody answers for it, `mac` does, or it is being asked."""
+
+    mac: str = ""
+    asking: bool = False
+
+
+class Probes(Protocol):
+    """Whether a machine of the network uses an address (RFC 5227, RFC 4862 section 5.4)."""
+
+    def state(self, address: Address) -> AddressState:
+        """Answers at once. The first call for an address asks the network, and says so until its answer is known; the answer
+        holds for a few seconds. An address that cannot be asked for counts as free.
+        """
+        ...

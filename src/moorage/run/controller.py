@@ -26,8 +26,10 @@ from moorage.control.types import Controller
 
 
 class ControllerSettings(msgspec.Struct, frozen=True):
-    """`load_balancer` is "edge" or "none". `node_grace` is how long a node may miss its Lease, in seconds (Kubernetes: 40).
-    `housekeeping` is for a cluster without kube-controller-manager: garbage collection, and what every namespace has.
+    """`load_balancer` is the provider of Services that name none: "edge", "announce" or "none".
+
+    `node_grace` is how long a node may miss its Lease, in seconds (Kubernetes: 40). `housekeeping` is for a cluster without
+    kube-controller-manager: garbage collection, and what every namespace has.
     """
 
     kubeconfig: str

@@ -31,7 +31,6 @@ from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.table.types import ForwardingTable
 
-LOAD_BALANCER_CLASS = "moorage.dev/edge"
 RETRY = 1.0
 """Seconds until an address that the kernel refused is tried again."""
 
@@ -106,13 +105,13 @@ async def _balance(
             async with asyncio.timeout(wake_in):
                 await changed.wait()
             changed.clear()
-            table = edge_table(mirror.snapshot, prober.healthy, LOAD_BALANCER_CLASS, table)
+            table = edge_table(mirror.snapshot, prober.healthy, table)
             forwarder.apply(table)
         except TimeoutError:
             forwarder.wake()
         wake_in = forwarder.wake_in
         try:
-            await announcer.own(owned(mirror.snapshot, LOAD_BALANCER_CLASS))
+            await announcer.own(owned(mirror.snapshot))
         except HostError as error:
             log.error("an address is not owned", error=str(error), retry_in_s=RETRY)
             wake_in = RETRY if wake_in is None else min(RETRY, wake_in)

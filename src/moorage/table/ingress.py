@@ -1,4 +1,4 @@
-"""Which load-balancer addresses a Service has, and whether a load balancer of ours is to serve them."""
+"""Which load-balancer addresses a Service has."""
 
 from __future__ import annotations
 
@@ -27,9 +27,3 @@ def servable(address: Address) -> bool:
     if address.version == 4:
         return number != 0 and number >> 24 != 127 and number >> 28 != 0xE
     return number > 1 and number >> 120 != 0xFF
-
-
-def serves(service: Service, load_balancer_class: str = "") -> bool:
-    """Whether the balancer of that class serves the Service: a LoadBalancer whose `loadBalancerClass` is unset or this one."""
-    asked = service.spec.load_balancer_class
-    return service.spec.type == LOAD_BALANCER and (not asked or asked == load_balancer_class)
