@@ -121,7 +121,7 @@ def _frontends(
             match = FrontendAddress(address, port.protocol, port.port)
             choice = _choice(service, port, Family.of(address), slices, targets)
             sources = source_ranges(service, address, (), notes)
-            yield Frontend(match, AddressKind.LOAD_BALANCER, choice, None, True, affinity, sources, port.name)
+            yield Frontend(match, AddressKind.LOAD_BALANCER, choice, None, True, affinity, sources, port.name, True)
 
 
 def _choice(service: Service, port: CheckedPort, family: Family, slices: SliceIndex, targets: _Targets) -> Choice:

@@ -197,6 +197,9 @@ def _through(facts: NodeFacts, packet: Packet, begun: Verdict, choice: Choice) -
         steps.append(
             Step(Reason.SESSION_AFFINITY, f"{packet.source} keeps its backend for {frontend.affinity} s after each connection")
         )
+    if frontend.consistent:
+        of = f"{packet.source}" if frontend.affinity else f"{packet.source} and its port"
+        steps.append(Step(Reason.CONSISTENT_CHOICE, f"a hash of {of} chooses the backend, on every load balancer alike"))
     steps += _source_steps(frontend, deliveries, packet)
     steps.append(Step(Reason.FORWARDED, f"to one of {len(deliveries)}: {_listed(deliveries)}"))
     return Verdict(Action.FORWARD, Reason.FORWARDED, tuple(steps), deliveries, begun.service, frontend)

@@ -124,6 +124,8 @@ class Frontend(msgspec.Struct, frozen=True, gc=False):
     that would leave a backend towards itself (hairpin), are masqueraded in any case.
     `affinity` keeps a client (a source address) with its backend for so many seconds after its last connection; 0 does not.
     `sources` are the only clients that are let in; empty lets in everybody.
+    `consistent`: a client's address and port (with affinity its address alone) and the destination decide, by the same table on
+    every machine, which backend a connection goes to (`maglev`). Otherwise each connection draws.
     """
 
     match: FrontendAddress
@@ -134,6 +136,7 @@ class Frontend(msgspec.Struct, frozen=True, gc=False):
     affinity: int = 0
     sources: tuple[Prefix, ...] = ()
     port_name: str = ""
+    consistent: bool = False
 
     @property
     def backends(self) -> tuple[Backend, ...]:
