@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from moorage.balance.health import NO_CHECKS, Checks, Standing
 from moorage.model.cluster import Node, eligible
 from moorage.model.meta import Key
 from moorage.model.net import Address, Family
@@ -23,7 +24,7 @@ from moorage.table.claims import Claims, verdict
 from moorage.table.facts import internal_addresses
 from moorage.table.frontends import LOCAL, affinity_seconds
 from moorage.table.ingress import ingress_addresses, serves
-from moorage.table.select import Wanted, candidates, select
+from moorage.table.select import State, Wanted, candidates, select
 from moorage.table.slice_index import SliceIndex
 from moorage.table.source_ranges import source_ranges
 from moorage.table.types import (
@@ -53,26 +54,36 @@ _Targets = Mapping[Family, tuple[_Target, ...]]
 """Sorted by address, as the backends made from them have to be."""
 
 
+class _Here(msgspec.Struct, frozen=True):
+    """What is known besides a Service itself."""
+
+    targets: _Targets
+    slices: SliceIndex
+    checks: Checks
+
+
 def edge_table(
     snapshot: Snapshot,
     healthy: frozenset[str],
     load_balancer_class: str = "",
     previous: ForwardingTable | None = None,
+    checks: Checks = NO_CHECKS,
 ) -> ForwardingTable:
     """Frontends of every LoadBalancer Service whose class is unset or the given one, at each of its addresses and ports.
 
     A frontend without backends refuses, with reason NO_HEALTHY_NODE, or NO_READY_ENDPOINT where `externalTrafficPolicy: Local`
     asks for nodes with an endpoint and there is none. Frontends equal to those in `previous` are the same objects.
+    `checks` are the answers at `healthCheckNodePort`s.
     """
-    targets = {family: _targets(snapshot, healthy, family) for family in Family}
     services = snapshot.all(Service)
     local = any(each.spec.external_traffic_policy == LOCAL for each in services.values())
     slices = SliceIndex(snapshot.all(EndpointSlice).values() if local else ())
+    here = _Here({family: _targets(snapshot, healthy, family) for family in Family}, slices, checks)
     claims = Claims()
     notes: dict[Key, tuple[TableNote, ...]] = {}
     for key, service in services.items():
         said: list[TableNote] = []
-        claims.put(service, tuple(_frontends(service, slices, targets, load_balancer_class, said)))
+        claims.put(service, tuple(_frontends(service, here, load_balancer_class, said)))
         notes[key] = tuple(said)
     return _table(claims, notes, previous or ForwardingTable())
 
@@ -101,9 +112,7 @@ def _targets(snapshot: Snapshot, healthy: frozenset[str], family: Family) -> tup
     return tuple(sorted(found.values(), key=lambda each: int(each.address)))
 
 
-def _frontends(
-    service: Service, slices: SliceIndex, targets: _Targets, load_balancer_class: str, notes: list[TableNote]
-) -> Iterator[Frontend]:
+def _frontends(service: Service, here: _Here, load_balancer_class: str, notes: list[TableNote]) -> Iterator[Frontend]:
     if service.spec.type == LOAD_BALANCER and not serves(service, load_balancer_class):
         asked = service.spec.load_balancer_class
         notes.append(TableNote(Reason.OTHER_CLASS, f'spec.loadBalancerClass: "{asked}" is another load balancer\'s'))
@@ -119,25 +128,38 @@ def _frontends(
             continue
         for address in addresses:
             match = FrontendAddress(address, port.protocol, port.port)
-            choice = _choice(service, port, Family.of(address), slices, targets)
+            choice = _choice(service, port, Family.of(address), here)
             sources = source_ranges(service, address, (), notes)
             yield Frontend(match, AddressKind.LOAD_BALANCER, choice, None, True, affinity, sources, port.name, True)
 
 
-def _choice(service: Service, port: CheckedPort, family: Family, slices: SliceIndex, targets: _Targets) -> Choice:
+def _choice(service: Service, port: CheckedPort, family: Family, here: _Here) -> Choice:
     """The nodes to use.
 
     Policy Cluster: nodes that are not about to go away, or all if none stays. Policy Local: those with an endpoint that takes
-    connections, draining or not, since their endpoints are all there is.
+    connections, draining or not, since their endpoints are all there is; where any is ready, those that say so themselves.
     """
-    usable: Sequence[_Target] = targets[family]
+    usable: Sequence[_Target] = here.targets[family]
     if service.spec.external_traffic_policy == LOCAL:
-        chosen = select(candidates(slices.of(service.key), Wanted(family, port.name, port.protocol)))
+        known = candidates(here.slices.of(service.key), Wanted(family, port.name, port.protocol))
+        chosen = select(known)
         if not chosen.backends:
             return chosen
         hosts = {each.node for each in chosen.backends}
         usable = [each for each in usable if each.name in hosts]
+        if any(each.state is State.READY for each in known.endpoints):
+            usable = _saying_yes(usable, here.checks.get(service.key, {}))
     else:
         usable = [each for each in usable if not each.draining] or usable
     backends = tuple(Backend.at(each.address, port.node_port, each.name) for each in usable)
     return Choice(backends, Reason.FORWARDED if backends else Reason.NO_HEALTHY_NODE)
+
+
+def _saying_yes(usable: Sequence[_Target], standings: Mapping[str, Standing]) -> Sequence[_Target]:
+    """Without the nodes that deny at the Service's `healthCheckNodePort` that they have a ready endpoint. Those that have not
+    answered yet come second: the EndpointSlices name them, and their agents may not have heard it yet.
+    """
+    by_standing: dict[Standing, list[_Target]] = {standing: [] for standing in Standing}
+    for each in usable:
+        by_standing[standings.get(each.name, Standing.HEALTHY)].append(each)
+    return by_standing[Standing.HEALTHY] or by_standing[Standing.UNKNOWN]

@@ -16,6 +16,7 @@ from moorage.announce.interface_io import InterfaceAnnouncer
 from moorage.balance.edge import edge_table
 from moorage.balance.health import HealthSettings
 from moorage.balance.probe_io import NodeProber
+from moorage.balance.targets import targets
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Mirror, Want
@@ -29,6 +30,7 @@ from moorage.observe.health_io import HealthServer
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
+from moorage.table.lean import lean
 from moorage.table.types import ForwardingTable
 
 LOAD_BALANCER_CLASS = "moorage.dev/edge"
@@ -44,7 +46,7 @@ class EdgeSettings(msgspec.Struct, frozen=True):
     name: str
     kubeconfig: str
     interface: str
-    health_port: int = 10256
+    healthz_port: int = 10256
     beside_other_proxy: bool = False
     probes: HealthSettings = HealthSettings()
 
@@ -55,7 +57,7 @@ async def run_edge(settings: EdgeSettings) -> None:
     datapath = NftDatapath()
     forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
-    health = HealthServer(settings.health_port, forwarder.health)
+    health = HealthServer(settings.healthz_port, forwarder.health)
     health.listen()
     datapath.start()
     announcer = InterfaceAnnouncer(settings.interface)
@@ -66,11 +68,11 @@ async def run_edge(settings: EdgeSettings) -> None:
             NodeProber(settings.probes) as prober,
             asyncio.TaskGroup() as tasks,
         ):
-            mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node)])
+            mirror = Mirror(client, [Want(Service, keep=lean), Want(EndpointSlice, keep=lean), Want(Node)])
             tasks.create_task(mirror.run(), name="mirror")
             tasks.create_task(health.serve(), name="health")
             tasks.create_task(guard(forwarder, _log), name="guard")
-            tasks.create_task(_follow_objects(mirror, prober, changed), name="objects")
+            tasks.create_task(_follow_objects(mirror, prober, settings.probes, changed), name="objects")
             tasks.create_task(_follow_health(prober, changed), name="node health")
             await _balance(mirror, prober, forwarder, announcer, changed)
     finally:
@@ -81,17 +83,18 @@ def _log(reason: Reason, message: str) -> None:
     log.warning(message, reason=reason.value)
 
 
-async def _follow_objects(mirror: Mirror, prober: NodeProber, changed: asyncio.Event) -> None:
+async def _follow_objects(mirror: Mirror, prober: NodeProber, probes: HealthSettings, changed: asyncio.Event) -> None:
     while True:
         snapshot, _ = await mirror.next()
-        prober.follow(snapshot)
+        prober.follow(targets(snapshot, probes))
         changed.set()
 
 
 async def _follow_health(prober: NodeProber, changed: asyncio.Event) -> None:
     while True:
         for each in await prober.next():
-            log.info("node health", node=each.node, reason=each.reason.value, detail=each.detail)
+            about = {"service": str(each.service)} if each.service is not None else {}
+            log.info("node health", node=each.node, reason=each.reason.value, detail=each.detail, **about)
         changed.set()
 
 
@@ -106,7 +109,7 @@ async def _balance(
             async with asyncio.timeout(wake_in):
                 await changed.wait()
             changed.clear()
-            table = edge_table(mirror.snapshot, prober.healthy, LOAD_BALANCER_CLASS, table)
+            table = edge_table(mirror.snapshot, prober.healthy, LOAD_BALANCER_CLASS, table, prober.checks)
             forwarder.apply(table)
         except TimeoutError:
             forwarder.wake()
