@@ -14,7 +14,7 @@ import msgspec
 from moorage.balance.health import NO_CHECKS, Checks, Standing
 from moorage.model.cluster import Node, eligible
 from moorage.model.meta import Key
-from moorage.model.net import Address, Family
+from moorage.model.net import Address, Family, Protocol
 from moorage.model.reason import Reason
 from moorage.model.service import LOAD_BALANCER, Service
 from moorage.model.slices import EndpointSlice
@@ -23,7 +23,7 @@ from moorage.table.checked_ports import CheckedPort, checked_ports
 from moorage.table.claims import Claims, verdict
 from moorage.table.facts import internal_addresses
 from moorage.table.frontends import LOCAL, affinity_seconds
-from moorage.table.ingress import ingress_addresses, serves
+from moorage.table.ingress import PROXY_ANNOTATION, PROXY_VERSION, ingress_addresses, serves
 from moorage.table.select import State, Wanted, candidates, select
 from moorage.table.slice_index import SliceIndex
 from moorage.table.source_ranges import source_ranges
@@ -102,6 +102,11 @@ def _table(claims: Claims, notes: Mapping[Key, tuple[TableNote, ...]], previous:
     return ForwardingTable(services, verdicts, Locality(), everything)
 
 
+def everybody(snapshot: Snapshot, family: Family) -> tuple[Address, ...]:
+    """The nodes that load balancers may use when they are healthy: the first InternalIP of one family, sorted."""
+    return tuple(each.address for each in _targets(snapshot, frozenset(key.name for key in snapshot.all(Node)), family))
+
+
 def _targets(snapshot: Snapshot, healthy: frozenset[str], family: Family) -> tuple[_Target, ...]:
     found: dict[Address, _Target] = {}
     for key, node in snapshot.all(Node).items():
@@ -121,6 +126,7 @@ def _frontends(service: Service, here: _Here, load_balancer_class: str, notes: l
     if not addresses:
         return
     affinity = affinity_seconds(service)
+    notes += _proxy_notes(service)
     for port in checked_ports(service, notes):
         if not port.node_port:
             message = f'port "{port.name}" ({port.port}) has no NodePort, by which alone this load balancer reaches the nodes'
@@ -131,6 +137,20 @@ def _frontends(service: Service, here: _Here, load_balancer_class: str, notes: l
             choice = _choice(service, port, Family.of(address), here)
             sources = source_ranges(service, address, (), notes)
             yield Frontend(match, AddressKind.LOAD_BALANCER, choice, None, True, affinity, sources, port.name, True)
+
+
+def _proxy_notes(service: Service) -> Iterator[TableNote]:
+    asked = service.metadata.annotations.get(PROXY_ANNOTATION)
+    if asked is None:
+        return
+    if asked != PROXY_VERSION:
+        message = f'metadata.annotations[{PROXY_ANNOTATION}]: "{asked}" is not {PROXY_VERSION}: no PROXY header is sent'
+        yield TableNote(Reason.UNSUPPORTED, message)
+        return
+    for port in service.spec.ports:
+        if port.protocol not in ("", Protocol.TCP.value):
+            message = f'port "{port.name}" ({port.port}) is forwarded without a PROXY header, which is for TCP'
+            yield TableNote(Reason.UNSUPPORTED, message)
 
 
 def _choice(service: Service, port: CheckedPort, family: Family, here: _Here) -> Choice:

@@ -25,6 +25,7 @@ from moorage.model.reason import Reason
 from moorage.model.service import LOAD_BALANCER, LoadBalancerIngress, Service
 from moorage.model.snapshot import Changes, Snapshot
 from moorage.model.verbs import MergePatch, Note, Verb
+from moorage.table.ingress import PROXY_MODE, proxy_protocol
 
 OUR_CLASS = "moorage.dev/edge"
 """The `spec.loadBalancerClass` that asks for this controller; a Service without a class gets it too."""
@@ -190,7 +191,7 @@ class LoadBalancerController:
             self._waiting[service.key] = None
             assert decision.reason is not None, "no address without a reason"
             verbs += self._say(service, decision.reason, decision.message)
-        if decision.addresses != shown:
+        if decision.addresses != shown or not _mode_is_right(service):
             self._handed[service.key] = decision
             self._book.write(service, (*shown, *decision.addresses))
             self._recount = True
@@ -260,9 +261,18 @@ def _finalizers_patch(service: Service, finalizers: Sequence[str]) -> MergePatch
     return MergePatch(Service, service.key, tree, "status")
 
 
+def _mode(service: Service) -> str:
+    """`ipMode` (KEP-1860). Connections that begin with a PROXY header all go through the load balancer, which writes it."""
+    return PROXY_MODE if proxy_protocol(service) else "VIP"
+
+
+def _mode_is_right(service: Service) -> bool:
+    return all((each.ip_mode or "VIP") == _mode(service) for each in service.status.load_balancer.ingress if each.ip)
+
+
 def _status_patch(service: Service, addresses: Sequence[Address]) -> MergePatch:
     """Guarded by the version that the decision was made from."""
-    ingress = [LoadBalancerIngress(ip=str(each), ip_mode="VIP") for each in addresses]
+    ingress = [LoadBalancerIngress(ip=str(each), ip_mode=_mode(service)) for each in addresses]
     tree = {
         "metadata": {"resourceVersion": service.metadata.resource_version},
         "status": {"loadBalancer": {"ingress": msgspec.to_builtins(ingress) or None}},

@@ -60,8 +60,13 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     def size(self) -> int:
         """How many elements it makes."""
         sides = sum(len(side.slots) + len(set(side.seats)) for side in (self.outside, self.inside))
-        found = bool(self.outside.slots or self.inside.slots or self.sources) + (not self.outside.slots)
+        found = bool(self.outside.slots or self.inside.slots or self.sources) + self.answered
         return sides + found + len(self.sources)
+
+    @property
+    def answered(self) -> bool:
+        """Whether packets that find no backend are refused or swallowed."""
+        return not self.outside.slots and self.without_backend is not NoBackend.LEAVE
 
     @property
     def endpoints(self) -> frozenset[bytes]:
@@ -155,7 +160,7 @@ def frame(place: Place, entry: Entry) -> Iterator[Element]:
     pick = entry.pick(space)
     if pick is not None:
         yield Element(space.map(FRONTENDS), found, pick.name.encode())
-    if not entry.outside.slots:
+    if entry.answered:
         yield Element(space.map(REJECTED if entry.without_backend is NoBackend.REJECT else DROPPED), found)
     for first, last in map(lower_and_upper, entry.sources):
         yield admitted(place, first, last)
