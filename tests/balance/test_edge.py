@@ -45,6 +45,7 @@ def test_backends_are_the_node_ports_of_healthy_nodes_and_the_source_is_rewritte
     assert str(frontend.match) == "198.18.100.1:80/tcp"
     assert frontend.backends == (backend(1), backend(3))
     assert (frontend.kind, frontend.masquerade, frontend.port_name) == (AddressKind.LOAD_BALANCER, True, "http")
+    assert frontend.consistent
 
 
 def test_without_a_healthy_node_connections_are_refused() -> None:
@@ -108,6 +109,13 @@ def test_policy_local_believes_what_nodes_say_of_the_service() -> None:
     assert used(no, no) == (backend(3),), "which is not asked at all"
     assert used(no, no, no) == ()
     assert used(no, others=local_slice((1, TERMINATING))) == (backend(1),), "nodes deny endpoints that terminate"
+
+
+def test_the_source_is_kept_where_nodes_answer_by_way_of_the_edge_and_do_not_rewrite_it_themselves() -> None:
+    local = local_slice((1, {"ready": True}))
+    for policy, keep, rewritten in (("Local", True, False), ("Cluster", True, True), ("Local", False, True)):
+        snapshot = Snapshot.of([*NODES, balanced(externalTrafficPolicy=policy), local])
+        assert only(edge_table(snapshot, ALL, keep_source=keep)).masquerade is rewritten
 
 
 def test_each_family_reaches_nodes_of_its_own() -> None:

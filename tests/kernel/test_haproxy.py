@@ -219,18 +219,6 @@ def test_one_that_dies_is_told_and_started_again(edge: Topology, tmp_path: Path)
     play(edge, tmp_path, story, lambda: ended.append(True))
 
 
-def test_draining_ends_with_the_last_connection(edge: Topology, tmp_path: Path) -> None:
-    async def story(haproxy: Haproxy) -> None:
-        await haproxy.apply((proxy(Family.IPV4, 2),))
-        held = await asyncio.to_thread(_connect, edge)
-        await haproxy.drain()
-        assert (await asyncio.to_thread(_exchange, held)).startswith("b2 ")
-        held.close()
-        assert await asyncio.to_thread(_eventually, lambda: haproxy.pid is None)
-
-    play(edge, tmp_path, story)
-
-
 def _eventually(true: Callable[[], bool], seconds: float = 10.0) -> bool:
     limit = time.monotonic() + seconds
     while not true() and time.monotonic() < limit:

@@ -2,7 +2,8 @@
 
     load-balancer address : port  ->  InternalIP : nodePort of the healthy nodes
 
-The source is always rewritten: a node answers to the edge, which alone can undo the translation.
+The source is rewritten: a node answers to the edge, which alone can undo the translation. Only where nodes route their answers
+to clients through the edge (`keep_source`), and the node does not rewrite it itself (policy Local), the Pods see the client.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class _Here(msgspec.Struct, frozen=True):
     targets: _Targets
     slices: SliceIndex
     checks: Checks
+    keep_source: bool
 
 
 def edge_table(
@@ -68,17 +70,18 @@ def edge_table(
     load_balancer_class: str = "",
     previous: ForwardingTable | None = None,
     checks: Checks = NO_CHECKS,
+    keep_source: bool = False,
 ) -> ForwardingTable:
     """Frontends of every LoadBalancer Service whose class is unset or the given one, at each of its addresses and ports.
 
     A frontend without backends refuses, with reason NO_HEALTHY_NODE, or NO_READY_ENDPOINT where `externalTrafficPolicy: Local`
     asks for nodes with an endpoint and there is none. Frontends equal to those in `previous` are the same objects.
-    `checks` are the answers at `healthCheckNodePort`s.
+    `checks` are the answers at `healthCheckNodePort`s. `keep_source`: nodes answer clients by way of this machine.
     """
     services = snapshot.all(Service)
     local = any(each.spec.external_traffic_policy == LOCAL for each in services.values())
     slices = SliceIndex(snapshot.all(EndpointSlice).values() if local else ())
-    here = _Here({family: _targets(snapshot, healthy, family) for family in Family}, slices, checks)
+    here = _Here({family: _targets(snapshot, healthy, family) for family in Family}, slices, checks, keep_source)
     claims = Claims()
     notes: dict[Key, tuple[TableNote, ...]] = {}
     for key, service in services.items():
@@ -126,6 +129,7 @@ def _frontends(service: Service, here: _Here, load_balancer_class: str, notes: l
     if not addresses:
         return
     affinity = affinity_seconds(service)
+    rewritten = not (here.keep_source and service.spec.external_traffic_policy == LOCAL)
     notes += _proxy_notes(service)
     for port in checked_ports(service, notes):
         if not port.node_port:
@@ -136,7 +140,7 @@ def _frontends(service: Service, here: _Here, load_balancer_class: str, notes: l
             match = FrontendAddress(address, port.protocol, port.port)
             choice = _choice(service, port, Family.of(address), here)
             sources = source_ranges(service, address, (), notes)
-            yield Frontend(match, AddressKind.LOAD_BALANCER, choice, None, True, affinity, sources, port.name, True)
+            yield Frontend(match, AddressKind.LOAD_BALANCER, choice, None, rewritten, affinity, sources, port.name, True)
 
 
 def _proxy_notes(service: Service) -> Iterator[TableNote]:

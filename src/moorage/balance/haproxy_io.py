@@ -64,12 +64,6 @@ class Haproxy:
         self._shape, self._standings = wanted, now
         log.info("haproxy serves", frontends=len(proxies), reloaded=bool(before))
 
-    async def drain(self) -> None:
-        """From now on no new connections; the process ends with its last one."""
-        if self._process is not None and self.pid is not None:
-            self._stop_watching()
-            self._process.send_signal(signal.SIGUSR1)
-
     async def close(self) -> None:
         """Ends it at once, with its connections."""
         self._stop_watching()
