@@ -13,6 +13,7 @@ from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.model.meta import Key
 from moorage.model.net import Address, Family, Protocol
 from moorage.table.types import AddressKind, Backend, Choice, ForwardingTable, Frontend, FrontendAddress
+from tests.kernel.clients import Held
 from tests.kernel.needs import needs_root
 from tests.kernel.topology import CLIENT, PORT, Topology, backend_address, forget_all_flows
 
@@ -24,10 +25,10 @@ Answers = dict[int, str]
 """Source port -> the backend that answered."""
 
 
-def table(family: Family, *numbers: int, affinity: int = 0) -> ForwardingTable:
+def table(family: Family, *numbers: int, affinity: int = 0, rewritten: bool = True) -> ForwardingTable:
     backends = Choice(tuple(Backend.at(backend_address(family, number), PORT) for number in numbers))
     frontends = tuple(
-        Frontend(match, AddressKind.LOAD_BALANCER, backends, masquerade=True, affinity=affinity, consistent=True)
+        Frontend(match, AddressKind.LOAD_BALANCER, backends, masquerade=rewritten, affinity=affinity, consistent=True)
         for match in (FrontendAddress(VIP[family], protocol, 80) for protocol in (Protocol.TCP, Protocol.UDP))
     )
     return ForwardingTable({Key("default", "web"): frontends})
@@ -91,6 +92,18 @@ def test_with_affinity_the_address_alone_decides(topology: Topology, datapath: N
     topology.node.run(datapath.remove)
     topology.node.run(datapath.start)
     assert answers(topology, family, datapath, table(family, 2, 3, 4, affinity=600)) == first
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_connection_whose_source_is_kept_survives_the_loss_of_the_load_balancer(
+    topology: Topology, datapath: NftDatapath, family: Family
+) -> None:
+    """The next one knows nothing of the connection, leads its next packet to the same node, and that one knows it."""
+    topology.node.run(lambda: datapath.apply(table(family, 2, 3, 4, rewritten=False)))
+    with Held(*[(topology.client, VIP[family], 80)] * 9) as held:
+        assert set(held.answers) == {"b2", "b3", "b4"}
+        topology.node.run(forget_all_flows)
+        assert held.exchange() == held.answers
 
 
 def test_the_rules_can_be_listed_and_loaded_again(topology: Topology, datapath: NftDatapath) -> None:
