@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from moorage.balance.edge import EXCLUDE_LABEL, edge_table
+from moorage.balance.health import Standing
 from moorage.model.meta import Key, Object
 from moorage.model.reason import Reason
 from moorage.model.service import Service
@@ -44,6 +45,7 @@ def test_backends_are_the_node_ports_of_healthy_nodes_and_the_source_is_rewritte
     assert str(frontend.match) == "198.18.100.1:80/tcp"
     assert frontend.backends == (backend(1), backend(3))
     assert (frontend.kind, frontend.masquerade, frontend.port_name) == (AddressKind.LOAD_BALANCER, True, "http")
+    assert frontend.consistent
 
 
 def test_without_a_healthy_node_connections_are_refused() -> None:
@@ -91,6 +93,29 @@ def test_policy_local_keeps_a_node_that_goes_away_while_its_endpoint_serves() ->
     of = balanced(externalTrafficPolicy="Local")
     found = only(table(of, local_slice((1, {"ready": True}), (2, {"ready": True})), nodes=[going, NODES[1]]))
     assert found.backends == (backend(1), backend(2))
+
+
+def test_policy_local_believes_what_nodes_say_of_the_service() -> None:
+    of, key = balanced(externalTrafficPolicy="Local", healthCheckNodePort=30900), Key("default", "web")
+    slices = local_slice((1, {"ready": True}), (2, {"ready": True}), (3, {"ready": True}))
+    yes, no, silent = Standing.HEALTHY, Standing.UNHEALTHY, Standing.UNKNOWN
+
+    def used(*standings: Standing, others: EndpointSlice = slices) -> tuple[Backend, ...]:
+        said = {key: {f"node-{number}": each for number, each in enumerate(standings, 1)}}
+        return only(edge_table(Snapshot.of([*NODES, of, others]), ALL, checks=said)).backends
+
+    assert used(yes, no, silent) == (backend(1),)
+    assert used(no, silent, no) == (backend(2),), "it has not been asked yet"
+    assert used(no, no) == (backend(3),), "which is not asked at all"
+    assert used(no, no, no) == ()
+    assert used(no, others=local_slice((1, TERMINATING))) == (backend(1),), "nodes deny endpoints that terminate"
+
+
+def test_the_source_is_kept_where_nodes_answer_by_way_of_the_edge_and_do_not_rewrite_it_themselves() -> None:
+    local = local_slice((1, {"ready": True}))
+    for policy, keep, rewritten in (("Local", True, False), ("Cluster", True, True), ("Local", False, True)):
+        snapshot = Snapshot.of([*NODES, balanced(externalTrafficPolicy=policy), local])
+        assert only(edge_table(snapshot, ALL, keep_source=keep)).masquerade is rewritten
 
 
 def test_each_family_reaches_nodes_of_its_own() -> None:

@@ -7,23 +7,29 @@ from moorage.balance.health import (
     Answer,
     HealthChange,
     HealthSettings,
-    NodeHealth,
     Standing,
+    Target,
+    TargetHealth,
     after,
     answer_of,
+    checks,
     healthy,
 )
+from moorage.model.errors import UserError
+from moorage.model.meta import Key
 from moorage.model.reason import Reason
 from tests.table.objects import ip
 
 SETTINGS = HealthSettings(interval=1.0, fall=2, rise=2)
 OK, BAD = Answer(True, "HTTP 200"), Answer(False, "HTTP 503")
-NEW = NodeHealth("node-1", ip("192.168.0.1"), 100.0)
+HERE = Target("node-1", ip("192.168.0.1"), 10256, "/livez")
+NEW = TargetHealth(HERE, 100.0)
+WEB = Key("default", "web")
 HEALTHY = msgspec.structs.replace(NEW, standing=Standing.HEALTHY)
 UNHEALTHY = msgspec.structs.replace(NEW, standing=Standing.UNHEALTHY)
 
 
-def run(state: NodeHealth, answers: str) -> tuple[Standing, list[tuple[int, Reason]]]:
+def run(state: TargetHealth, answers: str) -> tuple[Standing, list[tuple[int, Reason]]]:
     """`answers` is one letter for each probe: + success, - failure. The changes come with the number of the answer."""
     changes = []
     for index, letter in enumerate(answers):
@@ -49,7 +55,7 @@ def run(state: NodeHealth, answers: str) -> tuple[Standing, list[tuple[int, Reas
         (HEALTHY, "--++", Standing.HEALTHY, [(1, Reason.NODE_UNHEALTHY), (3, Reason.NODE_HEALTHY)]),
     ],
 )
-def test_thresholds(start: NodeHealth, answers: str, standing: Standing, changes: list[tuple[int, Reason]]) -> None:
+def test_thresholds(start: TargetHealth, answers: str, standing: Standing, changes: list[tuple[int, Reason]]) -> None:
     assert run(start, answers) == (standing, changes)
 
 
@@ -61,11 +67,43 @@ def test_probes_keep_their_beat_and_do_not_pile_up() -> None:
     assert after(NEW, OK, 100.3, SETTINGS)[0].next_probe == 101.0
     assert after(NEW, BAD, 105.0, SETTINGS)[0].next_probe == 105.0
     assert after(HEALTHY, OK, 100.3, SETTINGS)[0].next_probe == 101.0
+    assert after(HEALTHY, OK, 100.3, SETTINGS, beat=5.0)[0].next_probe == 105.0
 
 
 def test_only_healthy_nodes_are_used() -> None:
-    states = [HEALTHY, msgspec.structs.replace(UNHEALTHY, node="node-2"), msgspec.structs.replace(NEW, node="node-3")]
+    states = [HEALTHY, at("node-2", UNHEALTHY), at("node-3", NEW), at("node-4", HEALTHY, WEB)]
     assert healthy(states) == {"node-1"}
+
+
+def test_what_nodes_say_of_a_service() -> None:
+    states = [HEALTHY, at("node-1", HEALTHY, WEB), at("node-2", UNHEALTHY, WEB), at("node-2", NEW, Key("default", "api"))]
+    assert checks(states) == {
+        WEB: {"node-1": Standing.HEALTHY, "node-2": Standing.UNHEALTHY},
+        Key("default", "api"): {"node-2": Standing.UNKNOWN},
+    }
+    assert after(at("node-1", NEW, WEB), OK, 100.0, SETTINGS)[1] == HealthChange("node-1", Reason.NODE_HEALTHY, "HTTP 200", WEB)
+
+
+def at(node: str, like: TargetHealth, service: Key | None = None) -> TargetHealth:
+    return msgspec.structs.replace(like, target=msgspec.structs.replace(HERE, node=node, service=service))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (HealthSettings(interval=0), "--health-interval is 0.05 to 60 seconds, not 0"),
+        (HealthSettings(timeout=100), "--health-timeout is 0.05 to 60 seconds, not 100"),
+        (HealthSettings(fall=0), "--health-fall is 1 to 100 failures, not 0"),
+        (HealthSettings(rise=101), "--health-rise is 1 to 100 successes, not 101"),
+        (HealthSettings(port=0), "--health-port is 1 to 65535, not 0"),
+        (HealthSettings(path="/a b"), "--health-path is a path that begins with / and has no spaces, not '/a b'"),
+    ],
+)
+def test_settings_that_make_no_sense(settings: HealthSettings, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        settings.checked()
+    assert str(caught.value) == words
+    assert HealthSettings().checked() == HealthSettings()
 
 
 @pytest.mark.parametrize(

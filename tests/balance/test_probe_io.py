@@ -7,10 +7,13 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
-from moorage.balance.health import Answer, HealthChange, HealthSettings
+from moorage.balance.health import Answer, HealthChange, HealthSettings, Standing, Target
 from moorage.balance.probe_io import NodeProber, ask
+from moorage.balance.targets import targets
+from moorage.model.meta import Key
 from moorage.model.reason import Reason
 from moorage.model.snapshot import Snapshot
 from tests.table.objects import ip, node
@@ -53,8 +56,8 @@ async def serving(number: int, settings: HealthSettings, handler: Handler) -> As
         yield
 
 
-def cluster(*numbers: int) -> Snapshot:
-    return Snapshot.of([node(f"node-{number}", f"127.0.1.{number}") for number in numbers])
+def cluster(settings: HealthSettings, *numbers: int) -> frozenset[Target]:
+    return targets(Snapshot.of([node(f"node-{number}", f"127.0.1.{number}") for number in numbers]), settings)
 
 
 async def changes(prober: NodeProber, count: int = 1) -> list[HealthChange]:
@@ -70,7 +73,7 @@ def test_a_node_comes_into_use_and_goes_and_comes_back() -> None:
         settings, status, requests = settings_for_a_free_port(), ["HTTP/1.1 200 OK"], list[bytes]()
         async with serving(1, settings, responder(status, requests)), NodeProber(settings) as prober:
             assert prober.healthy == frozenset()
-            prober.follow(cluster(1))
+            prober.follow(cluster(settings, 1))
             assert await changes(prober) == [HealthChange("node-1", Reason.NODE_HEALTHY, "HTTP 200")]
             assert prober.healthy == {"node-1"}
             status[0] = "HTTP/1.1 503 Service Unavailable"
@@ -92,7 +95,7 @@ def test_a_node_that_hangs_delays_no_other() -> None:
             serving(2, slow, responder(["HTTP/1.1 200 OK"])),
             NodeProber(slow) as prober,
         ):
-            prober.follow(cluster(1, 2))
+            prober.follow(cluster(slow, 1, 2))
             assert [each.node for each in await changes(prober)] == ["node-2"]
             assert prober.healthy == {"node-2"}
 
@@ -103,12 +106,12 @@ def test_nodes_are_followed_as_they_come_and_go() -> None:
     async def story() -> None:
         settings, answer = settings_for_a_free_port(), responder(["HTTP/1.1 200 OK"])
         async with serving(1, settings, answer), serving(2, settings, answer), NodeProber(settings) as prober:
-            prober.follow(cluster(1, 2))
+            prober.follow(cluster(settings, 1, 2))
             assert {each.node for each in await changes(prober, 2)} == {"node-1", "node-2"}
-            prober.follow(cluster(2))
+            prober.follow(cluster(settings, 2))
             assert prober.healthy == {"node-2"}
             moved = node("node-2", "127.0.1.1")
-            prober.follow(Snapshot.of([moved, node("without an address")]))
+            prober.follow(targets(Snapshot.of([moved, node("without an address")]), settings))
             assert prober.healthy == frozenset()
             assert [each.node for each in await changes(prober)] == ["node-2"]
 
@@ -128,10 +131,32 @@ def test_whatever_happens_is_an_answer(handler: Handler, expected: Answer) -> No
     async def story() -> None:
         settings = settings_for_a_free_port()
         async with serving(1, settings, handler):
-            assert await ask(ip("127.0.1.1"), settings) == expected
+            assert await ask(here(settings), settings.timeout) == expected
 
     asyncio.run(story())
 
 
 def test_a_closed_port_is_an_answer() -> None:
-    assert asyncio.run(ask(ip("127.0.1.1"), settings_for_a_free_port())) == Answer(False, "Connection refused")
+    assert asyncio.run(ask(here(settings_for_a_free_port()), 1.0)) == Answer(False, "Connection refused")
+
+
+def test_a_service_is_asked_for_apart_from_its_node() -> None:
+    async def story() -> None:
+        settings, status, requests = settings_for_a_free_port(), ["HTTP/1.1 503 Service Unavailable"], list[bytes]()
+        web = Key("default", "web")
+        check = msgspec.structs.replace(here(settings), path="/healthz", service=web)
+        async with serving(1, settings, responder(status, requests)), NodeProber(settings) as prober:
+            prober.follow({check})
+            assert prober.checks == {web: {"node-1": Standing.UNKNOWN}}
+            assert await changes(prober) == [HealthChange("node-1", Reason.NODE_UNHEALTHY, "HTTP 503", web)]
+            status[0] = "HTTP/1.1 200 OK"
+            assert await changes(prober) == [HealthChange("node-1", Reason.NODE_HEALTHY, "HTTP 200", web)]
+            assert prober.checks == {web: {"node-1": Standing.HEALTHY}}
+            assert prober.healthy == frozenset()
+        assert requests[0].startswith(b"GET /healthz HTTP/1.1")
+
+    asyncio.run(story())
+
+
+def here(settings: HealthSettings) -> Target:
+    return Target("node-1", ip("127.0.1.1"), settings.port, settings.path)

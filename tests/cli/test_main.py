@@ -57,6 +57,10 @@ def test_each_command_explains_itself(command: str) -> None:
         (("node", "--name", "n", "--kubeconfig", "/nowhere"), "/nowhere"),
         (("node", "--name", "n", "--kubeconfig", "/nowhere", "--metrics-bind-address", "x"), "--metrics-bind-address x: "),
         (("edge", "--name", "e", "--interface", "lo", "--kubeconfig", "/nowhere"), "/nowhere"),
+        (
+            ("edge", "--name", "e", "--interface", "lo", "--kubeconfig", "/nowhere", "--health-fall", "0"),
+            "--health-fall is 1 to",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], words: str) -> None:

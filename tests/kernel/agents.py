@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,9 @@ class Agent:
     @property
     def runs(self) -> bool:
         return self._child.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        self._child.send_signal(number)
 
     def stop(self) -> int:
         self._child.terminate()

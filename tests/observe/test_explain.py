@@ -134,3 +134,18 @@ def test_services_without_an_address_of_their_own_work(spec: str, reason: Reason
     explanation = explain_service(cluster(manifest), WEB)
     assert explanation.works, texts(explanation)
     assert reason in {each.reason for each in explanation.findings}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "reasons"),
+    [
+        ("", [Reason.IP_ALLOCATED, Reason.MASQUERADED]),
+        ("moorage.dev/proxy-protocol: v2", [Reason.IP_ALLOCATED, Reason.PROXIED]),
+        ("moorage.dev/load-balancer: announce", [Reason.IP_ALLOCATED]),
+    ],
+)
+def test_whom_pods_see_through_the_edge_is_said(annotations: str, reasons: list[Reason]) -> None:
+    served = PENDING.partition("---")[0].replace("uid: s1}", f"uid: s1, annotations: {{{annotations}}}}}")
+    served = served.rstrip().removesuffix("}") + ", status: {loadBalancer: {ingress: [{ip: 198.18.100.1}]}}}"
+    findings = explain_service(cluster(served), WEB).findings
+    assert [each.reason for each in findings if each.hop == "LoadBalancer"] == reasons

@@ -1,4 +1,4 @@
-"""Answers of a node's health check, one after the other -> whether the load balancer may use the node.
+"""Answers of a health check, one after the other -> whether the load balancer may use the node, at all or for one Service.
 
 UNKNOWN -- first success ----------> HEALTHY -- `fall` failures in a row --> UNHEALTHY
 UNKNOWN -- `fall` failures --------> UNHEALTHY -- `rise` successes in a row --> HEALTHY
@@ -7,12 +7,17 @@ UNKNOWN -- `fall` failures --------> UNHEALTHY -- `rise` successes in a row --> 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from moorage.model.errors import UserError
+from moorage.model.meta import Key
 from moorage.model.net import Address
 from moorage.model.reason import Reason
+
+SHORTEST = 0.05
+"""Seconds: the shortest interval and timeout."""
 
 
 class HealthSettings(msgspec.Struct, frozen=True):
@@ -29,6 +34,23 @@ class HealthSettings(msgspec.Struct, frozen=True):
     port: int = 10256
     path: str = "/livez"
 
+    def checked(self) -> HealthSettings:
+        """Raises UserError that names the option of `moorage edge` and what it may be."""
+        times = f"{SHORTEST} to 60 seconds"
+        one_word = self.path.isascii() and self.path.isprintable() and " " not in self.path
+        rules = (
+            ("interval", SHORTEST <= self.interval <= 60, times),
+            ("timeout", SHORTEST <= self.timeout <= 60, times),
+            ("fall", 1 <= self.fall <= 100, "1 to 100 failures"),
+            ("rise", 1 <= self.rise <= 100, "1 to 100 successes"),
+            ("port", 0 < self.port < 65536, "1 to 65535"),
+            ("path", self.path.startswith("/") and one_word, "a path that begins with / and has no spaces"),
+        )
+        for name, right, allowed in rules:
+            if not right:
+                raise UserError(f"--health-{name} is {allowed}, not {getattr(self, name)!r}")
+        return self
+
 
 class Standing(enum.Enum):
     UNKNOWN = "unknown"
@@ -43,30 +65,53 @@ class Answer(msgspec.Struct, frozen=True):
     detail: str
 
 
-class NodeHealth(msgspec.Struct, frozen=True):
-    """One node as the prober sees it. `streak` counts the last answers in a row that speak against `standing`.
-
-    `next_probe` is when the next probe starts, on the clock that `now` is read from.
+class Target(msgspec.Struct, frozen=True):
+    """What is asked: GET `path` at an address of a node. `service` is the one whose `healthCheckNodePort` it is; None asks for
+    the node itself.
     """
 
     node: str
     address: Address
+    port: int
+    path: str
+    service: Key | None = None
+
+
+class TargetHealth(msgspec.Struct, frozen=True):
+    """One target as the prober sees it. `streak` counts the last answers in a row that speak against `standing`.
+
+    `next_probe` is when the next probe starts, on the clock that `now` is read from.
+    """
+
+    target: Target
     next_probe: float
     standing: Standing = Standing.UNKNOWN
     streak: int = 0
 
 
 class HealthChange(msgspec.Struct, frozen=True):
-    """A node came into use (NODE_HEALTHY) or is no longer to be used (NODE_UNHEALTHY); `detail` is the deciding answer."""
+    """A node came into use (NODE_HEALTHY) or is no longer to be used (NODE_UNHEALTHY), for one `service` alone where it is
+    given; `detail` is the deciding answer.
+    """
 
     node: str
     reason: Reason
     detail: str
+    service: Key | None = None
 
 
-def after(state: NodeHealth, answer: Answer, now: float, settings: HealthSettings) -> tuple[NodeHealth, HealthChange | None]:
-    """The state after an answer that came at `now`. Probes keep their beat; one that took longer is followed at once."""
-    next_probe = max(state.next_probe + settings.interval, now)
+Checks = Mapping[Key, Mapping[str, Standing]]
+"""What nodes say at the `healthCheckNodePort` of Services; a node that is not asked is not named."""
+NO_CHECKS: Checks = {}
+
+
+def after(
+    state: TargetHealth, answer: Answer, now: float, settings: HealthSettings, beat: float = 0.0
+) -> tuple[TargetHealth, HealthChange | None]:
+    """The state after an answer that came at `now`. Probes keep their beat: the interval, or `beat` seconds where that is
+    longer. One that took longer is followed at once.
+    """
+    next_probe = max(state.next_probe + max(settings.interval, beat), now)
     if answer.ok == (state.standing is Standing.HEALTHY) and state.standing is not Standing.UNKNOWN:
         return msgspec.structs.replace(state, next_probe=next_probe, streak=0), None
     streak = state.streak + 1
@@ -74,12 +119,22 @@ def after(state: NodeHealth, answer: Answer, now: float, settings: HealthSetting
         return msgspec.structs.replace(state, next_probe=next_probe, streak=streak), None
     standing, reason = (Standing.HEALTHY, Reason.NODE_HEALTHY) if answer.ok else (Standing.UNHEALTHY, Reason.NODE_UNHEALTHY)
     moved = msgspec.structs.replace(state, next_probe=next_probe, standing=standing, streak=0)
-    return moved, HealthChange(state.node, reason, answer.detail)
+    return moved, HealthChange(state.target.node, reason, answer.detail, state.target.service)
 
 
-def healthy(states: Iterable[NodeHealth]) -> frozenset[str]:
+def healthy(states: Iterable[TargetHealth]) -> frozenset[str]:
     """The names of the nodes that may be used."""
-    return frozenset(each.node for each in states if each.standing is Standing.HEALTHY)
+    of_nodes = (each for each in states if each.target.service is None)
+    return frozenset(each.target.node for each in of_nodes if each.standing is Standing.HEALTHY)
+
+
+def checks(states: Iterable[TargetHealth]) -> Checks:
+    """The same for single Services."""
+    found: dict[Key, dict[str, Standing]] = {}
+    for each in states:
+        if each.target.service is not None:
+            found.setdefault(each.target.service, {})[each.target.node] = each.standing
+    return found
 
 
 def answer_of(status_line: bytes) -> Answer:

@@ -1,4 +1,4 @@
-"""HTTP health checks of all nodes at once: each node has its own task, so that one that hangs delays no other."""
+"""HTTP health checks of all targets at once: each has its own task, so that one that hangs delays no other."""
 
 from __future__ import annotations
 
@@ -7,29 +7,38 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from types import TracebackType
 
-from moorage.balance.health import Answer, HealthChange, HealthSettings, NodeHealth, after, answer_of, healthy
-from moorage.model.cluster import Node
-from moorage.model.net import Address
-from moorage.model.snapshot import Snapshot
-from moorage.table.facts import internal_addresses
+from moorage.balance.health import (
+    Answer,
+    Checks,
+    HealthChange,
+    HealthSettings,
+    Target,
+    TargetHealth,
+    after,
+    answer_of,
+    checks,
+    healthy,
+)  # fmt: skip
+from moorage.balance.targets import beat
 
 MAX_STATUS_LINE = 1024
 """Bytes. A longer first line is no HTTP answer of ours."""
 
 
 class NodeProber:
-    """Probes the nodes it follows while it is entered: `async with NodeProber() as prober`.
+    """Probes the targets it follows while it is entered: `async with NodeProber() as prober`.
 
-    `follow` says which nodes there are, `next` waits for a change, `healthy` is the answer at any moment.
+    `follow` says which there are, `next` waits for a change, `healthy` and `checks` are the answers at any moment.
     """
 
     def __init__(self, settings: HealthSettings = HealthSettings(), clock: Callable[[], float] = time.monotonic) -> None:  # noqa: B008
         self._settings = settings
         self._clock = clock
-        self._states: dict[str, NodeHealth] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._states: dict[Target, TargetHealth] = {}
+        self._tasks: dict[Target, asyncio.Task[None]] = {}
         self._changes: asyncio.Queue[HealthChange] = asyncio.Queue()
         self._group = asyncio.TaskGroup()
 
@@ -49,18 +58,19 @@ class NodeProber:
         """The names of the nodes to use now."""
         return healthy(self._states.values())
 
-    def follow(self, snapshot: Snapshot) -> None:
-        """Probes these Nodes from now on, at their first InternalIP; one whose address changed starts again as unknown."""
-        wanted = {}
-        for node in snapshot.all(Node).values():
-            if addresses := internal_addresses(node):
-                wanted[node.metadata.name] = addresses[0]
-        for name in [name for name, state in self._states.items() if wanted.get(name) != state.address]:
-            self._tasks.pop(name).cancel()
-            del self._states[name]
-        for name in wanted.keys() - self._states.keys():
-            self._states[name] = NodeHealth(name, wanted[name], self._clock())
-            self._tasks[name] = self._group.create_task(self._probe(name), name=f"probe {name}")
+    @property
+    def checks(self) -> Checks:
+        """What nodes say of Services with `externalTrafficPolicy: Local`."""
+        return checks(self._states.values())
+
+    def follow(self, wanted: AbstractSet[Target]) -> None:
+        """Probes these from now on; one that is new, if only in its address, starts as unknown."""
+        for target in self._states.keys() - wanted:
+            self._tasks.pop(target).cancel()
+            del self._states[target]
+        for target in wanted - self._states.keys():
+            self._states[target] = TargetHealth(target, self._clock())
+            self._tasks[target] = self._group.create_task(self._probe(target), name=f"probe {target.node}")
 
     async def next(self) -> tuple[HealthChange, ...]:
         """Waits for one or more nodes to change."""
@@ -69,35 +79,36 @@ class NodeProber:
             changes.append(self._changes.get_nowait())
         return tuple(changes)
 
-    async def _probe(self, name: str) -> None:
+    async def _probe(self, target: Target) -> None:
         while True:
-            state = self._states[name]
-            await asyncio.sleep(max(0.0, state.next_probe - self._clock()))
-            answer = await ask(state.address, self._settings)
-            self._states[name], change = after(state, answer, self._clock(), self._settings)
+            await asyncio.sleep(max(0.0, self._states[target].next_probe - self._clock()))
+            answer = await ask(target, self._settings.timeout)
+            slower = beat(target, len(self._states))
+            self._states[target], change = after(self._states[target], answer, self._clock(), self._settings, slower)
             if change is not None:
                 self._changes.put_nowait(change)
 
 
-async def ask(address: Address, settings: HealthSettings) -> Answer:
+async def ask(target: Target, timeout: float) -> Answer:
     """One probe; whatever goes wrong within `timeout` seconds is an answer."""
     try:
-        async with asyncio.timeout(settings.timeout):
-            return answer_of(await _status_line(address, settings))
+        async with asyncio.timeout(timeout):
+            return answer_of(await _status_line(target))
     except TimeoutError:
-        return Answer(False, f"no answer within {settings.timeout:g} s")
+        return Answer(False, f"no answer within {timeout:g} s")
     except OSError as error:
         return Answer(False, os.strerror(error.errno) if error.errno else str(error))
     except ValueError:
         return Answer(False, "the answer is not HTTP")
 
 
-async def _status_line(address: Address, settings: HealthSettings) -> bytes:
-    reader, writer = await asyncio.open_connection(str(address), settings.port, limit=MAX_STATUS_LINE)
+async def _status_line(target: Target) -> bytes:
+    address = target.address
+    reader, writer = await asyncio.open_connection(str(address), target.port, limit=MAX_STATUS_LINE)
     try:
         host = f"[{address}]" if address.version == 6 else str(address)
         request = (
-            f"GET {settings.path} HTTP/1.1\r\nHost: {host}:{settings.port}\r\nUser-Agent: moorage\r\nConnection: close\r\n\r\n"
+            f"GET {target.path} HTTP/1.1\r\nHost: {host}:{target.port}\r\nUser-Agent: moorage\r\nConnection: close\r\n\r\n"
         )
         writer.write(request.encode("ascii"))
         return await reader.readline()

@@ -129,13 +129,39 @@ def edge(
     name: Annotated[str, typer.Option(help="name of this load balancer")],
     kubeconfig: KubeconfigOption,
     interface: Annotated[str, typer.Option(help="interface at which the load-balancer addresses are owned")],
+    keep_source: Annotated[
+        bool,
+        typer.Option(
+            help="nodes route answers to clients through this machine: with externalTrafficPolicy Local, Pods then see "
+            "the client's address"
+        ),
+    ] = False,
+    drain: Annotated[float, typer.Option(help="seconds from SIGTERM, when /healthz starts to refuse, to the end")] = 0.0,
+    run_dir: Annotated[str, typer.Option(help="a directory for HAProxy's configuration and sockets")] = "/run/moorage-edge",
+    health_interval: Annotated[float, typer.Option(help="seconds from one health check of a node to the next")] = 0.25,
+    health_timeout: Annotated[float, typer.Option(help="seconds that a node has to answer")] = 0.5,
+    health_fall: Annotated[int, typer.Option(help="failures in a row that take a node out of use")] = 2,
+    health_rise: Annotated[int, typer.Option(help="successes in a row that take it in again")] = 2,
+    health_port: Annotated[int, typer.Option(help="port of a node's health check")] = 10256,
+    health_path: Annotated[str, typer.Option(help="what is asked for there")] = "/livez",
     beside_other_proxy: BesideOption = False,
     log_format: LogFormatOption = "auto",
 ) -> None:
     """A load balancer in front of the nodes."""
+    from moorage.balance.health import HealthSettings
     from moorage.run.edge import EdgeSettings, run_edge
 
-    settings = EdgeSettings(name=name, kubeconfig=kubeconfig, interface=interface, beside_other_proxy=beside_other_proxy)
+    probes = HealthSettings(health_interval, health_timeout, health_fall, health_rise, health_port, health_path)
+    settings = EdgeSettings(
+        name=name,
+        kubeconfig=kubeconfig,
+        interface=interface,
+        beside_other_proxy=beside_other_proxy,
+        probes=probes.checked(),
+        keep_source=keep_source,
+        drain=drain,
+        directory=run_dir,
+    )
     run_role("edge", run_edge(settings), log_format)
 
 

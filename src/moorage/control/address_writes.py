@@ -19,6 +19,7 @@ from moorage.model.net import Address, Family
 from moorage.model.service import PROVIDER_ANNOTATION, LoadBalancerIngress, Service, ServiceCondition
 from moorage.model.verbs import MergePatch
 from moorage.model.wire import Tree
+from moorage.table.ingress import PROXY_MODE, proxy_protocol
 
 LARGEST_COUNT = 2**63 - 1
 """What a Kubernetes integer holds: a larger pool counts as 0 available, as with MetalLB."""
@@ -47,11 +48,20 @@ def status_patch(
         metadata = {**metadata, "annotations": dict(annotations)}
     status: Tree = {}
     if addresses is not None:
-        ingress = [LoadBalancerIngress(ip=str(each), ip_mode="VIP") for each in addresses]
+        ingress = [LoadBalancerIngress(ip=str(each), ip_mode=_mode(service)) for each in addresses]
         status["loadBalancer"] = {"ingress": msgspec.to_builtins(ingress) or None}
     if conditions is not None:
         status["conditions"] = msgspec.to_builtins(list(conditions)) or None
     return MergePatch(Service, service.key, {"metadata": metadata, "status": status}, "status")
+
+
+def _mode(service: Service) -> str:
+    """`ipMode` (KEP-1860). Connections that begin with a PROXY header all go through the load balancer, which writes it."""
+    return PROXY_MODE if proxy_protocol(service) else "VIP"
+
+
+def mode_is_right(service: Service) -> bool:
+    return all((each.ip_mode or "VIP") == _mode(service) for each in service.status.load_balancer.ingress if each.ip)
 
 
 def finalizers_patch(service: Service, finalizers: Sequence[str]) -> MergePatch:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from moorage.control.address_book import Book
 from moorage.control.address_condition import ADDRESS_ASSIGNED, Verdict, conditions_with
 from moorage.control.address_probes import ASK_AGAIN, Neighbourhood, Unprobed
-from moorage.control.address_writes import counts_patch, finalizers_patch, marks, retained_patch, status_patch
+from moorage.control.address_writes import counts_patch, finalizers_patch, marks, mode_is_right, retained_patch, status_patch
 from moorage.control.fights import FROM_POOL_ANNOTATION, Fights, rival_of
 from moorage.control.in_flight import InFlight
 from moorage.control.pool_choice import Decision, Draw, assigned, listed
@@ -199,7 +199,7 @@ class LoadBalancerController:
             self._waiting[key] = None
             assert decision.reason is not None, "no address without a reason"
             verdict = Verdict(False, decision.reason, decision.message)
-        moved = decision.addresses != shown
+        moved = decision.addresses != shown or not mode_is_right(service)
         if moved:
             self._handed[key] = decision
         elif provider and shown:

@@ -37,6 +37,10 @@ class Reason(enum.Enum):
     """The client is on this node: a policy of Local that holds for traffic from outside leaves it all endpoints."""
     SESSION_AFFINITY = "SessionAffinity"
     """The client goes where it went before, unless that is too long ago (`sessionAffinity: ClientIP`)."""
+    PROXIED = "Proxied"
+    """A proxy on this machine takes the connection, and tells the Pod who the client is (PROXY protocol)."""
+    CONSISTENT_CHOICE = "ConsistentChoice"
+    """The client's address and port decide which backend it is, on every load balancer of the pair alike (Maglev)."""
     HAIRPIN = "Hairpin"
     """The client is the chosen backend itself: it sees the node's address, or it would answer itself directly."""
 

@@ -15,11 +15,12 @@ from moorage.model.meta import Key, is_true
 from moorage.model.pods import Pod
 from moorage.model.reason import Reason
 from moorage.model.selectors import match_labels
-from moorage.model.service import EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, Service
+from moorage.model.service import ANNOUNCE, EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, Service, provider_of
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.table.compile import compile_table
 from moorage.table.facts import NetworkSettings, node_facts
+from moorage.table.ingress import PROXY_ANNOTATION, PROXY_VERSION, proxy_protocol
 from moorage.table.left_out import left_out
 from moorage.table.types import AddressKind, Frontend, FrontendAddress, NodeFacts
 
@@ -158,6 +159,8 @@ def _load_balancer(snapshot: Snapshot, service: Service) -> Iterator[Finding]:
     addresses = [each.ip or each.hostname for each in service.status.load_balancer.ingress]
     if addresses:
         yield Finding(True, "LoadBalancer", f"address {', '.join(addresses)}", Reason.IP_ALLOCATED)
+        if provider_of(service) != ANNOUNCE:
+            yield _whom_pods_see(service)
         return
     said = [
         event
@@ -168,6 +171,17 @@ def _load_balancer(snapshot: Snapshot, service: Service) -> Iterator[Finding]:
     text = f"the address is pending: {last.message}" if last else "the address is pending"
     reason = next((each for each in Reason if last is not None and each.value == last.reason), None)
     yield Finding(False, "LoadBalancer", text, reason)
+
+
+def _whom_pods_see(service: Service) -> Finding:
+    if proxy_protocol(service):
+        text = "over TCP the edge tells Pods the client's address in a PROXY protocol header (v2), which they have to read"
+        return Finding(None, "LoadBalancer", text, Reason.PROXIED)
+    text = (
+        "the edge puts its own address in place of the client's, unless it runs with --keep-source and "
+        f"externalTrafficPolicy is Local; the annotation {PROXY_ANNOTATION}: {PROXY_VERSION} has Pods told the client's"
+    )
+    return Finding(None, "LoadBalancer", text, Reason.MASQUERADED)
 
 
 def _nodes(snapshot: Snapshot, service: Service, settings: NetworkSettings) -> Iterator[Finding]:

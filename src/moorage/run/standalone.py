@@ -169,8 +169,8 @@ class Standalone:
         )
         await self._run(Role("controller", "server", ("controller", *arguments)))
         if balancer == "edge":
-            arguments = ("--name", "edge", "--kubeconfig", str(self._inside(READER)), "--interface", INTERFACE)
-            await self._run(Role("edge", "edge", ("edge", *arguments)))
+            where = ("--interface", INTERFACE, "--run-dir", str(self._state / "edge"))
+            await self._run(Role("edge", "edge", ("edge", "--name", "edge", "--kubeconfig", str(self._inside(READER)), *where)))
         pool = self.plan.load_balancer_range if balancer == "edge" else None
         for each in addons(str(self.plan.dns_address), pool):
             await self.client.create(each)

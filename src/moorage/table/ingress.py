@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from moorage.model.net import Address, parse_address
-from moorage.model.service import LOAD_BALANCER, Service
+from moorage.model.service import ANNOUNCE, LOAD_BALANCER, Service, provider_of
 
 PROXY_MODE = "Proxy"
 """An `ipMode` (KEP-1860): the load balancer wants to see the traffic, so nodes must not take a short cut around it."""
+
+PROXY_ANNOTATION, PROXY_VERSION = "moorage.dev/proxy-protocol", "v2"
+"""Asks the edge to tell the Pods who the client is, with a PROXY protocol header before each TCP connection."""
 
 
 def ingress_addresses(service: Service, *, short_cut: bool = False) -> tuple[Address, ...]:
@@ -19,6 +22,12 @@ def ingress_addresses(service: Service, *, short_cut: bool = False) -> tuple[Add
     wanted = (each for each in service.status.load_balancer.ingress if not (short_cut and each.ip_mode == PROXY_MODE))
     parsed = (parse_address(each.ip) for each in wanted if each.ip)
     return tuple(dict.fromkeys(each for each in parsed if each is not None and servable(each)))
+
+
+def proxy_protocol(service: Service) -> bool:
+    """Whether connections through the load balancer begin with a PROXY header. Those from Pods go that way too."""
+    asked = service.metadata.annotations.get(PROXY_ANNOTATION)
+    return service.spec.type == LOAD_BALANCER and asked == PROXY_VERSION and provider_of(service) != ANNOUNCE
 
 
 def servable(address: Address) -> bool:

@@ -181,6 +181,9 @@ def _through(facts: NodeFacts, packet: Packet, begun: Verdict, choice: Choice) -
     """What becomes of a packet that may use these backends."""
     frontend, steps = begun.frontend, list(begun.steps)
     assert frontend is not None
+    if choice.without_backend is NoBackend.LEAVE and not choice.backends:
+        steps.append(Step(choice.reason, f"a proxy on {facts.name} itself takes the connection"))
+        return Verdict(Action.ROUTE, choice.reason, tuple(steps), (), begun.service, frontend)
     if not choice.backends:
         action, word = (Action.DROP, "dropped") if choice.without_backend is NoBackend.DROP else (Action.REJECT, "refused")
         steps.append(Step(choice.reason, f"there is no backend that node {facts.name} may use: the connection is {word}"))
@@ -197,6 +200,9 @@ def _through(facts: NodeFacts, packet: Packet, begun: Verdict, choice: Choice) -
         steps.append(
             Step(Reason.SESSION_AFFINITY, f"{packet.source} keeps its backend for {frontend.affinity} s after each connection")
         )
+    if frontend.consistent:
+        of = f"{packet.source}" if frontend.affinity else f"{packet.source} and its port"
+        steps.append(Step(Reason.CONSISTENT_CHOICE, f"a hash of {of} chooses the backend, on every load balancer alike"))
     steps += _source_steps(frontend, deliveries, packet)
     steps.append(Step(Reason.FORWARDED, f"to one of {len(deliveries)}: {_listed(deliveries)}"))
     return Verdict(Action.FORWARD, Reason.FORWARDED, tuple(steps), deliveries, begun.service, frontend)

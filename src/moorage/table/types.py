@@ -97,6 +97,8 @@ class NoBackend(enum.Enum):
 
     REJECT = "reject"
     DROP = "drop"
+    LEAVE = "leave"
+    """Left to the machine itself, where a proxy listens."""
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -113,7 +115,7 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     @property
     def without_backend(self) -> NoBackend:
         """Where only this node has none, packets are dropped: the client tries again, and its load balancer turns elsewhere."""
-        return NoBackend.DROP if self.reason is Reason.NO_LOCAL_ENDPOINT else NoBackend.REJECT
+        return {Reason.NO_LOCAL_ENDPOINT: NoBackend.DROP, Reason.PROXIED: NoBackend.LEAVE}.get(self.reason, NoBackend.REJECT)
 
 
 class Frontend(msgspec.Struct, frozen=True, gc=False):
@@ -124,6 +126,8 @@ class Frontend(msgspec.Struct, frozen=True, gc=False):
     that would leave a backend towards itself (hairpin), are masqueraded in any case.
     `affinity` keeps a client (a source address) with its backend for so many seconds after its last connection; 0 does not.
     `sources` are the only clients that are let in; empty lets in everybody.
+    `consistent`: a client's address and port (with affinity its address alone) and the destination decide, by the same table on
+    every machine, which backend a connection goes to (`maglev`). Otherwise each connection draws.
     """
 
     match: FrontendAddress
@@ -134,6 +138,7 @@ class Frontend(msgspec.Struct, frozen=True, gc=False):
     affinity: int = 0
     sources: tuple[Prefix, ...] = ()
     port_name: str = ""
+    consistent: bool = False
 
     @property
     def backends(self) -> tuple[Backend, ...]:
@@ -146,7 +151,8 @@ class Frontend(msgspec.Struct, frozen=True, gc=False):
     @property
     def serves(self) -> bool:
         """Whether anybody at all may get through."""
-        return bool(self.choice.backends or (self.inside and self.inside.backends))
+        passed = self.choice.without_backend is NoBackend.LEAVE
+        return bool(passed or self.choice.backends or (self.inside and self.inside.backends))
 
 
 class Locality(msgspec.Struct, frozen=True):

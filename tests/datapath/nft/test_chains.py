@@ -25,6 +25,7 @@ PICKS = st.builds(
     st.booleans(),
     st.sampled_from([0, 1, 10800]),
     st.booleans(),
+    st.booleans(),
 ).filter(lambda pick: bool(pick.outside or pick.inside))
 
 
@@ -54,6 +55,7 @@ def test_a_chain_leads_only_to_chains_that_were_made_before(pick: Pick) -> None:
     [
         (Pick(Space.ADDRESS, 3), ["pick-3"]),
         (Pick(Space.ADDRESS, 3, masquerade=True), ["pick-3", "masq-pick-3"]),
+        (Pick(Space.ADDRESS, 251, masquerade=True, hashed=True), ["hash-251", "masq-hash-251"]),
         (Pick(Space.NODE_PORT, 0, 2), ["node-port-inside-pick-2", "node-port-pick-0-inside-2"]),
         (
             Pick(Space.RANGE, 1, 2, False, 60),
@@ -73,6 +75,8 @@ def test_what_a_frontend_needs(pick: Pick, needs: list[str]) -> None:
 
 def test_what_chains_do() -> None:
     assert read_chain("pick-3") == DrawChain(Space.ADDRESS, 3, 0, 0)
+    assert read_chain("range-hash-251") == DrawChain(Space.RANGE, 251, 0, 0, True)
+    assert read_chain("hash-2-inside-3-keep-60") == SplitChain("inside-hash-3-keep-60", "hash-2-keep-60")
     assert read_chain("node-port-inside-pick-3-keep-60") == DrawChain(Space.NODE_PORT, 3, INSIDE, 60)
     assert read_chain("range-masq-pick-3-keep-60") == MasqueradeChain("range-pick-3-keep-60")
     assert read_chain("node-port-guarded-masq-pick-3") == GuardChain(Space.NODE_PORT, "node-port-masq-pick-3")
@@ -82,6 +86,8 @@ def test_what_chains_do() -> None:
     assert read_chain("assign-60") == AssignChain(Space.ADDRESS, 60)
 
 
-@pytest.mark.parametrize("name", ["services", "pick-", "pick-x", "masq-pick-", "pick-0", "deliver", "pick-3-keep-", "known-"])
+@pytest.mark.parametrize(
+    "name", ["services", "pick-", "pick-x", "masq-pick-", "pick-0", "deliver", "pick-3-keep-", "known-", "hash-", "hash-0"]
+)
 def test_other_chains_are_not_ours(name: str) -> None:
     assert read_chain(name) is None

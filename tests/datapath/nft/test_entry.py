@@ -12,7 +12,7 @@ from moorage.datapath.nft.elements import Element, place
 from moorage.datapath.nft.entry import Entry, Side, assign, difference, elements, entry
 from moorage.datapath.nft.spaces import Space
 from moorage.table.types import AddressKind, Choice, Frontend, NoBackend
-from tests.datapath.tables import backend, frontend, node_port
+from tests.datapath.tables import backend, choice, frontend, node_port
 
 AT = place(frontend().match)
 ENDPOINTS = st.lists(st.binary(min_size=1, max_size=1), max_size=8)
@@ -82,6 +82,33 @@ def test_weights_are_repeated_slots_that_share_a_seat() -> None:
     assert first != second
     assert kept.outside.seats == (first, first, first, second)
     assert len(list(elements(AT, kept))) == kept.size == 1 + 4 + 2
+
+
+def test_a_consistent_choice_does_not_depend_on_what_was_there() -> None:
+    direct = entry(frontend(backends=(1, 2, 4), consistent=True), None)
+    walked = entry(frontend(backends=(1, 2, 4), consistent=True), entry(frontend(backends=(3, 2, 1), consistent=True), None))
+    assert direct == walked
+    assert direct.pick(Space.ADDRESS) == Pick(Space.ADDRESS, 251, hashed=True)
+    assert {count for _, count in Counter(direct.outside.slots).items()} <= {83, 84}
+
+
+def test_frontends_of_the_same_machines_choose_alike() -> None:
+    one, other = (
+        Frontend(frontend().match, AddressKind.LOAD_BALANCER, choice(1, 2, 3, port=port), consistent=True)
+        for port in (30080, 30443)
+    )
+    hosts = [[each[:-2] for each in entry(of, None).outside.slots] for of in (one, other)]
+    assert hosts[0] == hosts[1]
+    same = Choice(tuple(sorted(backend(1, port=port) for port in (8080, 8081))))
+    assert len(set(entry(Frontend(frontend().match, AddressKind.CLUSTER_IP, same, consistent=True), None).outside.slots)) == 2
+
+
+def test_a_consistent_choice_changes_in_the_slots_that_differ() -> None:
+    before = entry(frontend(backends=(1, 2, 3, 4), consistent=True), None)
+    after = entry(frontend(backends=(1, 2, 4), consistent=True), before)
+    removed, added = difference(AT, before, after)
+    assert len(removed) == len(added) < 251 / 4 + 251 * 0.1
+    assert set(elements(AT, before)) - set(removed) | set(added) == set(elements(AT, after))
 
 
 def test_the_inside_has_slots_of_its_own() -> None:

@@ -15,7 +15,7 @@ def test_one_transaction_replaces_the_table(family: Family) -> None:
 
 
 def test_the_layout_tells_programs_apart() -> None:
-    assert layout(Family.IPV4).startswith("moorage layout 2 ")
+    assert layout(Family.IPV4).startswith("moorage layout 3 ")
     assert layout(Family.IPV4) != layout(Family.IPV6)
 
 

@@ -1,6 +1,7 @@
 """The chains that pick a backend: the only rules that appear while an agent runs. Which there must be, by name.
 
     pick-3                       draw one of 3 slots, and deliver to the backend in it
+    hash-251                     the same with the slot that a hash of the connection's addresses and ports names (`maglev`)
     pick-3-keep-600              a client that was here in the last 600 s goes where it went; another draws, and is remembered
     inside-pick-5[-keep-600]     the same among the slots of the node's own Pods and processes
     pick-3-inside-5[-keep-600]   the node's own Pods and processes go to inside-pick-5, others to pick-3 (to nowhere with 0)
@@ -8,7 +9,8 @@
     guarded-...                  drop clients that are not admitted, then as above (guarded-pick-0: then nothing)
     known-600, assign-600        what all chains that keep clients for 600 s have in common
 
-Each with the prefix of its space. A draw modulo the true number of backends is an exact uniform choice.
+Each with the prefix of its space, and with `hash` as well as `pick`. A draw modulo the true number of backends is an exact
+uniform choice.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ backend of that, with affinity or without, of everybody's where the node's own t
 """
 
 _PICK = re.compile(
-    r"(?P<space>node-port-|range-|)(?P<guarded>guarded-)?(?P<masquerade>masq-)?(?P<side>inside-)?pick-(?P<count>\d+)"
+    r"(?P<space>node-port-|range-|)(?P<guarded>guarded-)?(?P<masquerade>masq-)?(?P<side>inside-)?(?P<word>pick|hash)-(?P<count>\d+)"
     r"(?:-inside-(?P<inside>\d+))?(?:-keep-(?P<seconds>\d+))?"
 )
 _KEEP = re.compile(r"(?P<space>node-port-|range-|)(?P<word>known|assign)-(?P<seconds>\d+)")
@@ -56,12 +58,17 @@ class Pick(NamedTuple):
     masquerade: bool = False
     affinity: int = 0
     guarded: bool = False
+    hashed: bool = False
+
+    @property
+    def word(self) -> str:
+        return "hash" if self.hashed else "pick"
 
     @property
     def name(self) -> str:
         before = f"{'guarded-' if self.guarded else ''}{'masq-' if self.masquerade else ''}"
         inside = f"-inside-{self.inside}" if self.inside else ""
-        return self.space.chain(f"{before}pick-{self.outside}{inside}{_keep(self.affinity)}")
+        return self.space.chain(f"{before}{self.word}-{self.outside}{inside}{_keep(self.affinity)}")
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -70,9 +77,9 @@ class Pick(NamedTuple):
         picks = self.outside or self.inside
         names = [chain(f"{word}-{self.affinity}") for word in ("known", "assign") if self.affinity and picks]
         if self.outside:
-            names.append(chain(f"pick-{self.outside}{keep}"))
+            names.append(chain(f"{self.word}-{self.outside}{keep}"))
         if self.inside:
-            names.append(chain(f"inside-pick-{self.inside}{keep}"))
+            names.append(chain(f"inside-{self.word}-{self.inside}{keep}"))
             names.append(self._replace(masquerade=False, guarded=False).name)
         if self.masquerade and picks:
             names.append(self._replace(guarded=False).name)
@@ -98,12 +105,13 @@ class GuardChain(NamedTuple):
 
 
 class DrawChain(NamedTuple):
-    """Slots `offset` to `offset + slots - 1`; with `seconds`, clients are kept for so long."""
+    """Slots `offset` to `offset + slots - 1`; with `seconds`, clients are kept for so long. `hashed`: no chance is in it."""
 
     space: Space
     slots: int
     offset: int
     seconds: int
+    hashed: bool = False
 
 
 class KnownChain(NamedTuple):
@@ -128,15 +136,17 @@ def read_chain(name: str) -> Chain | None:
     match = _PICK.fullmatch(name)
     if match is None:
         return None
+    word, hashed = match["word"], match["word"] == "hash"
     space, count, keep = _SPACES[match["space"]], int(match["count"]), _keep(int(match["seconds"] or 0))
     if match["guarded"]:
         return GuardChain(space, name.replace("guarded-", "", 1) if count or match["inside"] else "")
     if match["masquerade"]:
         return MasqueradeChain(name.replace("masq-", "", 1))
     if match["inside"]:
-        outside = space.chain(f"pick-{count}{keep}") if count else ""
-        return SplitChain(space.chain(f"inside-pick-{match['inside']}{keep}"), outside)
-    return DrawChain(space, count, INSIDE if match["side"] else 0, int(match["seconds"] or 0)) if count else None
+        outside = space.chain(f"{word}-{count}{keep}") if count else ""
+        return SplitChain(space.chain(f"inside-{word}-{match['inside']}{keep}"), outside)
+    offset, seconds = INSIDE if match["side"] else 0, int(match["seconds"] or 0)
+    return DrawChain(space, count, offset, seconds, hashed) if count else None
 
 
 def _keep(seconds: int) -> str:

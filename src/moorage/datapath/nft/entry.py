@@ -1,14 +1,16 @@
 """One frontend as the kernel holds it: its backends in slots, and the elements that this makes in the maps.
 
 A connection draws a slot among those of its side: everybody else's begin at 0, those of the node's own Pods and processes at
-32768. Without affinity the slot's number is the backend's key. With it, a slot leads to a seat: a number that a backend has
-whoever else is there, so that the kernel can remember a client's seat while others come and go.
+32768. Where the choice is consistent, the slots are a Maglev table. Without affinity the slot's number is the backend's key.
+With it, a slot leads to a seat: a number that a backend has whoever else is there, so that the kernel can remember a client's
+seat while others come and go.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from zlib import crc32
 
 import msgspec
@@ -17,6 +19,7 @@ from moorage.datapath.nft.chains import INSIDE, MOST_SLOTS, Pick
 from moorage.datapath.nft.elements import Element, Place, admitted, box, endpoint_value, lower_and_upper, number, numbered
 from moorage.datapath.nft.spaces import BACKENDS, DROPPED, FRONTENDS, REJECTED, SEATS, Space
 from moorage.model.net import Prefix
+from moorage.table.maglev import SIZES, lookup
 from moorage.table.types import Backend, Choice, Frontend, NoBackend
 from moorage.table.weights import shares
 
@@ -44,20 +47,26 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     without_backend: NoBackend = NoBackend.REJECT
     ports: tuple[int, int] = (0, 0)
     sources: tuple[Prefix, ...] = ()
+    consistent: bool = False
 
     def pick(self, space: Space) -> Pick | None:
         """The chain that decides about these backends; None where there is nothing to decide."""
         outside, inside, guarded = len(self.outside.slots), len(self.inside.slots), bool(self.sources)
         if outside or inside:
-            return Pick(space, outside, inside, self.masquerade, self.affinity, guarded)
+            return Pick(space, outside, inside, self.masquerade, self.affinity, guarded, self.consistent)
         return Pick(space, 0, guarded=True) if guarded else None
 
     @property
     def size(self) -> int:
         """How many elements it makes."""
         sides = sum(len(side.slots) + len(set(side.seats)) for side in (self.outside, self.inside))
-        found = bool(self.outside.slots or self.inside.slots or self.sources) + (not self.outside.slots)
+        found = bool(self.outside.slots or self.inside.slots or self.sources) + self.answered
         return sides + found + len(self.sources)
+
+    @property
+    def answered(self) -> bool:
+        """Whether packets that find no backend are refused or swallowed."""
+        return not self.outside.slots and self.without_backend is not NoBackend.LEAVE
 
     @property
     def endpoints(self) -> frozenset[bytes]:
@@ -70,19 +79,30 @@ def entry(frontend: Frontend, installed: Entry | None) -> Entry:
     old = installed or Entry()
     match = frontend.match
     return Entry(
-        _side(frontend.choice, old.outside, frontend.affinity),
-        _side(frontend.inside, old.inside, frontend.affinity) if frontend.inside else NOBODY,
+        _side(frontend, frontend.choice, old.outside),
+        _side(frontend, frontend.inside, old.inside) if frontend.inside else NOBODY,
         frontend.masquerade,
         frontend.affinity,
         frontend.choice.without_backend,
         (match.port, match.last) if match.last else (0, 0),
         frontend.sources,
+        frontend.consistent,
     )
 
 
-def _side(choice: Choice, old: Side, affinity: int) -> Side:
-    slots = assign(old.slots, _spread(choice.backends))
-    return Side(slots, _seats(slots) if affinity else ())
+def _side(frontend: Frontend, choice: Choice, old: Side) -> Side:
+    slots = _maglev(choice.backends) if frontend.consistent else assign(old.slots, _spread(choice.backends))
+    return Side(slots, _seats(slots) if frontend.affinity else ())
+
+
+def _maglev(backends: tuple[Backend, ...]) -> tuple[bytes, ...]:
+    """Backends are told apart by their addresses, if these differ: frontends that lead to the same machines share a table."""
+    backends = backends[: SIZES[-1]]
+    names = tuple([each.endpoint[:-2] for each in backends])
+    if len(set(names)) < len(names):
+        names = tuple([each.endpoint for each in backends])
+    counts = shares(backends)
+    return tuple([backends[index].endpoint for index in lookup(names, tuple([counts[each] for each in backends]))])
 
 
 def _spread(backends: tuple[Backend, ...]) -> tuple[bytes, ...]:
@@ -140,7 +160,7 @@ def frame(place: Place, entry: Entry) -> Iterator[Element]:
     pick = entry.pick(space)
     if pick is not None:
         yield Element(space.map(FRONTENDS), found, pick.name.encode())
-    if not entry.outside.slots:
+    if entry.answered:
         yield Element(space.map(REJECTED if entry.without_backend is NoBackend.REJECT else DROPPED), found)
     for first, last in map(lower_and_upper, entry.sources):
         yield admitted(place, first, last)
@@ -161,8 +181,22 @@ def side_elements(place: Place, offset: int, side: Side) -> Iterator[Element]:
 
 def difference(place: Place, old: Entry | None, new: Entry | None) -> tuple[list[Element], list[Element]]:
     """(removed, added) elements that lead from one state of a frontend to another; only those that differ."""
-    before, after = list(elements(place, old)), list(elements(place, new))
-    if not before or not after:
-        return before, after
+    if old is None or new is None:
+        return list(elements(place, old)), list(elements(place, new))
+    before, after = list(frame(place, old)), list(frame(place, new))
+    for offset, was, now in ((0, old.outside, new.outside), (INSIDE, old.inside, new.inside)):
+        if was.seats or now.seats:
+            before += side_elements(place, offset, was)
+            after += side_elements(place, offset, now)
+            continue
+        for slot, (one, other) in enumerate(zip_longest(was.slots, now.slots), offset):
+            if one != other:
+                before += _slot(place, slot, one)
+                after += _slot(place, slot, other)
     keep = set(before) & set(after)
     return [each for each in before if each not in keep], [each for each in after if each not in keep]
+
+
+def _slot(place: Place, slot: int, endpoint: bytes | None) -> tuple[Element, ...]:
+    space, key = place
+    return (Element(space.map(BACKENDS), numbered(key, slot), endpoint_value(space, endpoint)),) if endpoint else ()

@@ -239,8 +239,8 @@ def _chains(entries: Mapping[Place, Entry | None], there: set[str]) -> tuple[str
     return tuple(name for name in needed if name not in there)
 
 
-def _order(pick: Pick) -> tuple[str, int, int, bool, int]:
-    return pick.space.value, pick.outside, pick.inside, pick.masquerade, pick.affinity
+def _order(pick: Pick) -> tuple[str, str, int, int, bool, int]:
+    return pick.space.value, pick.word, pick.outside, pick.inside, pick.masquerade, pick.affinity
 
 
 def _may_leave_flows(before: Entry | None, now: Entry | None, first: bool) -> bool:

@@ -44,7 +44,7 @@ _RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS = 1, 2, 4
 _LIST_ELEM, _EXPR_NAME, _EXPR_DATA = 1, 1, 2
 _DATA_VALUE = 1
 
-_FIRST, _LAST_FOUR, _VERDICT = 8, 20, 0
+_FIRST, _HASHED, _LAST_FOUR, _VERDICT = 8, 12, 20, 0
 _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
 _SADDR_OFFSET = {Family.IPV4: 12, Family.IPV6: 8}
 _DADDR_OFFSET = {Family.IPV4: 16, Family.IPV6: 24}
@@ -78,11 +78,11 @@ def _rules(family: Family, chain: Chain) -> list[Rule]:
             return [(*_set_mark(), _verdict(GOTO, rest))]
         case SplitChain(inside, outside):
             return _split(family, inside, outside)
-        case DrawChain(space, slots, offset, 0):
+        case DrawChain(space, _, offset, 0):
             deliver, first = space.chain(DELIVER), space.chain(FIRST[offset])
-            return [(*_draw(slots, offset), _verdict(JUMP, deliver)), (_verdict(GOTO, first),)]
+            return [(*_draw(family, chain), _verdict(JUMP, deliver)), (_verdict(GOTO, first),)]
         case DrawChain():
-            return _draw_and_keep(chain)
+            return _draw_and_keep(family, chain)
         case KnownChain(space, seconds):
             return _known(family, space, seconds)
         case AssignChain(space, seconds):
@@ -110,13 +110,13 @@ def _split(family: Family, inside: str, outside: str) -> list[Rule]:
     return [*rules, (_verdict(GOTO, outside),)] if outside else rules
 
 
-def _draw_and_keep(chain: DrawChain) -> list[Rule]:
+def _draw_and_keep(family: Family, chain: DrawChain) -> list[Rule]:
     """A client that is known is delivered at once. The third rule serves while the kernel's memory for clients is full."""
     space, seat = chain.space, chain.space.chain(SEAT)
     return [
         (_verdict(JUMP, space.chain(f"known-{chain.seconds}")),),
-        (*_draw(chain.slots, chain.offset), _verdict(JUMP, space.chain(f"assign-{chain.seconds}"))),
-        (*_draw(chain.slots, chain.offset), _verdict(JUMP, seat)),
+        (*_draw(family, chain), _verdict(JUMP, space.chain(f"assign-{chain.seconds}"))),
+        (*_draw(family, chain), _verdict(JUMP, seat)),
         (_verdict(GOTO, space.chain(FIRST[chain.offset])),),
     ]
 
@@ -186,9 +186,25 @@ def _protocol_and_port(space: Space, register: int) -> tuple[Rule, int]:
     return (protocol, _payload(register + 1, _TRANSPORT_HEADER, 2, 2)), register + 2
 
 
-def _draw(count: int, offset: int) -> Rule:
-    drawn = _expression("numgen", be32(1, _FIRST), be32(2, count), be32(3, _RANDOM), be32(4, offset))
+def _draw(family: Family, chain: DrawChain) -> Rule:
+    if chain.hashed:
+        return (*_hash_of_client(family, chain), _set_priority(_FIRST))
+    drawn = _expression("numgen", be32(1, _FIRST), be32(2, chain.slots), be32(3, _RANDOM), be32(4, chain.offset))
     return drawn, _set_priority(_FIRST)
+
+
+def _hash_of_client(family: Family, chain: DrawChain) -> Rule:
+    """jhash saddr . sport . daddr . dport mod SLOTS seed 1; jhash saddr . daddr where a client is kept"""
+    fields, register = list[bytes](), _HASHED
+    for offsets, port in ((_SADDR_OFFSET, 0), (_DADDR_OFFSET, 2)):
+        fields.append(_address(family, offsets, register))
+        register += family.bits // 32
+        if not chain.seconds:
+            fields.append(_payload(register, _TRANSPORT_HEADER, port, 2))
+            register += 1
+    length = be32(3, 4 * (register - _HASHED))
+    drawn = be32(1, _HASHED), be32(2, _FIRST), length, be32(4, chain.slots), be32(5, HASH_SEED), be32(6, chain.offset)
+    return (*fields, _expression("hash", *drawn, be32(7, 0)))
 
 
 def _set_priority(register: int) -> bytes:

@@ -56,7 +56,7 @@ _ECHO_REQUEST = {Family.IPV4: "icmp type echo-request", Family.IPV6: "icmpv6 typ
 _HOST_UNREACHABLE = {Family.IPV4: "icmp type host-unreachable", Family.IPV6: "icmpv6 type addr-unreachable"}
 _ADDRESS_TYPE = {Family.IPV4: "ipv4_addr", Family.IPV6: "ipv6_addr"}
 
-_LAYOUT = "moorage layout 2 "
+_LAYOUT = "moorage layout 3 "
 """The number counts versions of what is not text here: the rules in `rules` and the encoding of elements."""
 _ADDRESS_OFFSETS = {Family.IPV4: (12, 16, 4), Family.IPV6: (8, 24, 16)}
 """Source and destination in the IP header and their length, in bytes (RFC 791 section 3.1, RFC 8200 section 3)."""
