@@ -9,7 +9,7 @@ from moorage.balance.haproxy import Proxies, commands, divide, render, shape, st
 from moorage.model.meta import Key
 from moorage.model.net import Protocol
 from moorage.model.reason import Reason
-from moorage.model.service import Service
+from moorage.model.service import EDGE, PROVIDER_ANNOTATION, Service
 from moorage.model.snapshot import Snapshot
 from moorage.table.ingress import PROXY_ANNOTATION
 from moorage.table.trace import Action, Packet, trace
@@ -23,7 +23,7 @@ KEY = Key("default", "web")
 
 def asked(version: str = "v2", ingress: tuple[str, ...] = ("198.18.100.1",), **spec: Any) -> Service:
     made = service("web", ingress=ingress, **{"type": "LoadBalancer", "ports": [TCP], **spec})
-    metadata = msgspec.structs.replace(made.metadata, annotations={PROXY_ANNOTATION: version})
+    metadata = msgspec.structs.replace(made.metadata, annotations={PROVIDER_ANNOTATION: EDGE, PROXY_ANNOTATION: version})
     return msgspec.structs.replace(made, metadata=metadata)
 
 
@@ -33,7 +33,7 @@ def divided(*objects: Any, healthy: tuple[str, ...] = ("node-1", "node-2")) -> t
 
 
 def test_a_frontend_that_asks_for_it_goes_to_haproxy_with_all_nodes() -> None:
-    other = service("other", "10.96.0.2", type="LoadBalancer", ingress=("198.18.100.2",), ports=[TCP])
+    other = service("other", "10.96.0.2", type="LoadBalancer", ingress=("198.18.100.2",), ports=[TCP], loadBalancerClass="moorage.dev/edge")
     table, (proxy,) = divided(asked(), other, healthy=("node-2",))
     left, forwarded = table.services[KEY][0], table.services[Key("default", "other")][0]
     assert (left.reason, left.choice.without_backend, left.backends) == (Reason.PROXIED, NoBackend.LEAVE, ())
