@@ -33,7 +33,9 @@ def divided(*objects: Any, healthy: tuple[str, ...] = ("node-1", "node-2")) -> t
 
 
 def test_a_frontend_that_asks_for_it_goes_to_haproxy_with_all_nodes() -> None:
-    other = service("other", "10.96.0.2", type="LoadBalancer", ingress=("198.18.100.2",), ports=[TCP], loadBalancerClass="moorage.dev/edge")
+    other = service(
+        "other", "10.96.0.2", type="LoadBalancer", ingress=("198.18.100.2",), ports=[TCP], loadBalancerClass="moorage.dev/edge"
+    )
     table, (proxy,) = divided(asked(), other, healthy=("node-2",))
     left, forwarded = table.services[KEY][0], table.services[Key("default", "other")][0]
     assert (left.reason, left.choice.without_backend, left.backends) == (Reason.PROXIED, NoBackend.LEAVE, ())

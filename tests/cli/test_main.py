@@ -20,7 +20,7 @@ from moorage.cli.standalone import down, up
 from moorage.model.errors import HostError, UserError
 
 COMMANDS = (
-    "up", "down", "demo", "kubeconfig", "exec", "get", "apply", "delete", "describe", "explain", "trace", "bench",
+    "up", "down", "demo", "kubeconfig", "exec", "get", "apply", "delete", "describe", "explain", "trace", "pools", "bench",
     "server", "controller", "node", "edge",
 )  # fmt: skip
 

@@ -70,9 +70,8 @@ def test_a_requested_address_in_use_stays_pending_with_the_reason() -> None:
     network = taken("198.18.100.1")
     wish = balanced("a", load_balancer_ip="198.18.100.1")
     world, controller = World(TWO, wish), LoadBalancerController(probes=network)
-    assert (
-        f"AddressInUse: the requested address 198.18.100.1 is used by another machine, {MAC}: it is asked for again every minute"
-    ) in world.settle(controller, 0)
+    said = "the requested address 198.18.100.1 is used by another machine"
+    assert f"AddressInUse: {said}, {MAC}: it is asked for again every minute" in world.settle(controller, 0)
     network.macs.clear()
     world.settle(controller, 60)
     assert address_of(world, "a") == "198.18.100.1"

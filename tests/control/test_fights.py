@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -18,7 +20,7 @@ def entry(manager: str, fields: object, time: str = "2026-01-01T00:00:00Z") -> M
     return ManagedFieldsEntry(manager=manager, operation="Update", time=time, fields_v1=raw, subresource="status")
 
 
-STATUS = {"f:status": {"f:loadBalancer": {"f:ingress": {}}}}
+STATUS: dict[str, Any] = {"f:status": {"f:loadBalancer": {"f:ingress": {}}}}
 
 
 def overwrite(world: World, shows: str, manager: str = "controller") -> None:

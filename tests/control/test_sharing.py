@@ -48,7 +48,7 @@ def test_two_cluster_services_share_unless_a_rule_is_broken(other: Service, prov
 
 
 def test_local_services_need_the_same_selector() -> None:
-    local = {"external_traffic_policy": "Local"}
+    local: dict[str, Any] = {"external_traffic_policy": "Local"}
     one = claim(sharing("a", DNS_TCP, **local))
     assert clash(one, claim(sharing("b", DNS_UDP, **local))) == ""
     other = claim(sharing("b", DNS_UDP, selector={"app": "other"}, **local))

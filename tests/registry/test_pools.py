@@ -66,3 +66,20 @@ def test_the_status_has_its_own_door() -> None:
     found = world.get(IPAddressPool, "main")
     assert (found.status.available_ipv4, found.metadata.labels, found.metadata.generation) == (256, {}, 1)
     assert found.spec.addresses == ("10.0.0.0/24",)
+
+
+def test_what_a_pool_promises_can_be_read_and_kept() -> None:
+    world = World()
+    world.create(NAMESPACES, {"metadata": {"name": "metallb-system"}})
+    good = {"moorage.dev/reservations": "shop/web=10.0.0.7, shop/web=fd00::7", "moorage.dev/retention": "24h"}
+    made = pool("10.0.0.0/24", "fd00::/64")
+    made["metadata"]["annotations"] = good
+    world.create(IP_ADDRESS_POOLS, made, "metallb-system")
+    other = pool("10.0.1.0/24", name="other")
+    other["metadata"]["annotations"] = {"moorage.dev/reservations": "web=10.0.1.7", "moorage.dev/retention": "0"}
+    error = refused(world, lambda: world.create(IP_ADDRESS_POOLS, other, "metallb-system"), 422)
+    assert causes(error) == [
+        'metadata.annotations[moorage.dev/reservations]: Invalid value: "web=10.0.1.7": "web=10.0.1.7" is no reservation: '
+        "write NAMESPACE/NAME=ADDRESS",
+        'metadata.annotations[moorage.dev/retention]: Invalid value: "0": "0" is no time: write 24h or 30m',
+    ]

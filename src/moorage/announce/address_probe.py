@@ -1,7 +1,7 @@
 """Is an address in use? The question as a frame, and what a frame that was heard says to it.
 
-The question is an ARP probe (RFC 5227 section 2.1.1) or the solicitation of duplicate address detection (RFC 4862 section 5.4.2):
-neither tells the neighbours that the asker has the address. Whoever asks the same at the same time wants it too.
+The question is an ARP probe (RFC 5227 section 2.1.1) or the solicitation of duplicate address detection (RFC 4862 section
+5.4.2): neither tells the neighbours that the asker has the address. Whoever asks the same at the same time wants it too.
 """
 
 from __future__ import annotations

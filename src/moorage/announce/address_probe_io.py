@@ -1,7 +1,7 @@
 """Asks the network whether an address is in use: `model.ports.Probes` over raw sockets, on the interface whose subnet has it.
 
-Three questions within 300 ms, for all addresses that wait at the same time. An address in no subnet of this machine cannot be asked
-for, and counts as free; so does every one where the kernel allows no raw sockets (CAP_NET_RAW), which is logged.
+Three questions within 300 ms, for all addresses that wait at the same time. An address in no subnet of this machine cannot be
+asked for, and counts as free; so does every one where the kernel allows no raw sockets (CAP_NET_RAW), which is logged.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ def _advertisement(mac: bytes, target: IPv6Address, to_mac: bytes, to: IPv6Addre
 
 
 def checksum(source: IPv6Address, destination: IPv6Address, message: bytes) -> int:
-    """The ICMPv6 checksum over the pseudo-header and the message, whose own checksum field is zero (RFC 8200 section 8.1). Over a
-    message with its checksum in place it is 0.
+    """The ICMPv6 checksum over the pseudo-header and the message, whose own checksum field is zero (RFC 8200 section 8.1).
+    Over a message with its checksum in place it is 0.
     """
     data = source.packed + destination.packed + struct.pack("!II", len(message), ICMPV6) + message
     data += b"\0" * (len(data) % 2)

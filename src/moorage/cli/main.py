@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 import typer
 
-from moorage.cli import bench, demo, kubectl, migrate, questions, roles, standalone, uninstall
+from moorage.cli import (
+    bench,
+    demo,
+    kubectl,
+    migrate,
+    pools,
+    questions,
+    roles,
+    standalone,
+    uninstall,
+)
 from moorage.cli.output import fail
 from moorage.model.errors import ApiError, HostError, UserError
 
@@ -16,7 +26,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (standalone, demo, kubectl, questions, migrate, uninstall, bench, roles):
+for part in (
+    standalone,
+    demo,
+    kubectl,
+    questions,
+    pools,
+    migrate,
+    uninstall,
+    bench,
+    roles,
+):
     part.register(app)
 
 

@@ -28,6 +28,8 @@ def ask(kubeconfig: str, instance: str, question: Callable[[Client], Awaitable[T
     from moorage.client.http_io import HttpClient
     from moorage.client.kubeconfig_io import load
 
+    """Raises UserError where neither names a system that runs."""
+
     async def asked() -> T:
         async with HttpClient(load(kubeconfig or require_running(instance).kubeconfig), user_agent="moorage") as client:
             return await question(client)

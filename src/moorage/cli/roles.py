@@ -82,13 +82,20 @@ def controller(
     ] = LoadBalancer.EDGE,
     node_grace: Annotated[float, typer.Option(help="seconds without a Lease until a node counts as lost")] = 40.0,
     housekeeping: Annotated[bool, typer.Option(help="do what kube-controller-manager does, where there is none")] = True,
+    probe_addresses: Annotated[
+        bool, typer.Option(help="ask the network (ARP, NDP) whether a load-balancer address is in use before it is handed out")
+    ] = True,
     log_format: LogFormatOption = "auto",
 ) -> None:
     """EndpointSlices, load-balancer addresses, node health, scheduling, garbage collection."""
     from moorage.run.controller import ControllerSettings, run_controller
 
     settings = ControllerSettings(
-        kubeconfig=kubeconfig, load_balancer=load_balancer.value, node_grace=node_grace, housekeeping=housekeeping
+        kubeconfig=kubeconfig,
+        load_balancer=load_balancer.value,
+        node_grace=node_grace,
+        housekeeping=housekeeping,
+        probe_addresses=probe_addresses,
     )
     run_role("controller", run_controller(settings), log_format)
 

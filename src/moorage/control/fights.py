@@ -16,7 +16,7 @@ from moorage.model.net import Address
 from moorage.model.service import PROVIDER_ANNOTATION, Service, ServiceSpec
 
 OURS = "moorage-controller"
-"""The field manager of our writes: the API server takes it from the User-Agent of `run/controller.py`."""
+"""The field manager of our writes: the User-Agent of the controller, from which the API server takes it."""
 
 FROM_POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
 """The name of the pool that the first address is from. MetalLB writes it too."""

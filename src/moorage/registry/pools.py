@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from moorage.allocate.pools import AddressSpan, Pool, overlaps, parse_span
+from moorage.allocate.reservations import promises_of
 from moorage.manifest.convert import load
 from moorage.model.errors import FieldError, invalid, required
 from moorage.model.kinds import IP_ADDRESS_POOLS
@@ -39,7 +40,7 @@ class PoolStrategy(Strategy[IPAddressPool]):
         allocation = obj.spec.service_allocation
         if allocation is not None and allocation.priority < 0:
             errors.append(invalid("spec.serviceAllocation.priority", allocation.priority, "must be greater than or equal to 0"))
-        return errors
+        return errors or _promises(obj)
 
     def validate_among(self, obj: IPAddressPool, view: ReadView) -> list[FieldError]:
         """No address belongs to two pools, in any namespace."""
@@ -55,6 +56,15 @@ class PoolStrategy(Strategy[IPAddressPool]):
                 path = f"spec.addresses[{mine.spans.index(span)}]"
                 errors.append(invalid(path, span.text, f'{_overlap(obj, span, theirs)} of pool "{record.key.name}"'))
         return errors
+
+
+def _promises(obj: IPAddressPool) -> list[FieldError]:
+    """What only Moorage has, as annotations: `moorage.dev/reservations` and `moorage.dev/retention`."""
+    errors = []
+    for each in promises_of(Pool.of(obj), obj.metadata.annotations).errors:
+        name, _, detail = each.partition(": ")
+        errors.append(invalid(f"metadata.annotations[{name}]", obj.metadata.annotations[name], detail))
+    return errors
 
 
 def _quoted(obj: IPAddressPool) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import nullcontext
 
 import msgspec
 
+from moorage.announce.address_probe_io import AddressProber
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig import Access
 from moorage.client.kubeconfig_io import authority, load
@@ -15,6 +17,7 @@ from moorage.client.mirror_io import Mirror, Want
 from moorage.control.broken_objects import BrokenObjectsController
 from moorage.control.endpoint_slices import EndpointSliceController
 from moorage.control.endpoints_objects import EndpointsController
+from moorage.control.fights import OURS
 from moorage.control.garbage import GarbageCollector
 from moorage.control.load_balancers import LoadBalancerController
 from moorage.control.loop_io import run_controllers
@@ -29,30 +32,37 @@ class ControllerSettings(msgspec.Struct, frozen=True):
     """`load_balancer` is the provider of Services that name none: "edge", "announce" or "none".
 
     `node_grace` is how long a node may miss its Lease, in seconds (Kubernetes: 40). `housekeeping` is for a cluster without
-    kube-controller-manager: garbage collection, and what every namespace has.
+    kube-controller-manager: garbage collection, and what every namespace has. With `probe_addresses` the network is asked
+    about an address before it is handed out, where the controller is on its subnet.
     """
 
     kubeconfig: str
     load_balancer: str = "edge"
     node_grace: float = 40.0
     housekeeping: bool = True
+    probe_addresses: bool = True
 
 
 async def run_controller(settings: ControllerSettings) -> None:
     """Controls until cancelled."""
     access = load(settings.kubeconfig)
+    probes = AddressProber() if settings.probe_addresses else None
     chance = random.Random()  # noqa: S311  names of slices are no secret
     controllers: tuple[Controller, ...] = (
         EndpointSliceController(chance),
         EndpointsController(),
         MirroringController(chance),
         BrokenObjectsController(),
-        LoadBalancerController(settings.load_balancer),
+        LoadBalancerController(settings.load_balancer, probes),
         NodeHealthController(settings.node_grace),
         Scheduler(),
         *(_housekeepers(access) if settings.housekeeping else ()),
     )
-    async with HttpClient(access, user_agent="moorage-controller") as client, asyncio.TaskGroup() as tasks:
+    async with (
+        HttpClient(access, user_agent=OURS) as client,
+        probes or nullcontext(),
+        asyncio.TaskGroup() as tasks,
+    ):
         wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
         mirror = Mirror(client, [Want(type_) for type_ in wanted])
         tasks.create_task(mirror.run(), name="mirror")
