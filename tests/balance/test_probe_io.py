@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -138,6 +139,18 @@ def test_whatever_happens_is_an_answer(handler: Handler, expected: Answer) -> No
 
 def test_a_closed_port_is_an_answer() -> None:
     assert asyncio.run(ask(here(settings_for_a_free_port()), 1.0)) == Answer(False, "Connection refused")
+
+
+def test_a_prober_that_was_busy_blames_nobody() -> None:
+    async def story() -> None:
+        settings = settings_for_a_free_port()
+        async with serving(1, settings, hang):
+            asking = asyncio.create_task(ask(here(settings), 0.1))
+            await asyncio.sleep(0.05)
+            time.sleep(0.2)  # noqa: ASYNC251
+            assert await asking is None
+
+    asyncio.run(story())
 
 
 def test_a_service_is_asked_for_apart_from_its_node() -> None:

@@ -12,6 +12,7 @@ from moorage.model.meta import Key
 from moorage.model.service import Service
 from moorage.model.snapshot import Changes
 from moorage.model.verbs import MergePatch
+from moorage.table.ingress import PROXY_ANNOTATION
 from tests.control.things import World, address_of, balanced, namespace, pool, service
 
 CLEANUP = "service.kubernetes.io/load-balancer-cleanup"
@@ -45,6 +46,21 @@ def test_an_address_from_the_pool() -> None:
     assert said == ['IPAllocated: Assigned IP ["198.18.100.1"]']
     [ingress] = world.snapshot.all(Service)[Key("default", "a")].status.load_balancer.ingress
     assert ingress.ip_mode == "VIP"
+
+
+def test_a_service_with_the_proxy_protocol_is_reached_through_the_load_balancer_alone() -> None:
+    """Its `ipMode` follows the annotation; the address stays."""
+    world, controller, _ = started(SMALL, balanced("a"))
+
+    def mode() -> tuple[str, str | None]:
+        [ingress] = world.snapshot.all(Service)[Key("default", "a")].status.load_balancer.ingress
+        return ingress.ip, ingress.ip_mode
+
+    for said, wanted in (({PROXY_ANNOTATION: "v2"}, "Proxy"), ({PROXY_ANNOTATION: "v1"}, "VIP"), ({}, "VIP")):
+        of = world.snapshot.all(Service)[Key("default", "a")]
+        world.put(replace(of, metadata=replace(of.metadata, annotations=said)))
+        world.settle(controller)
+        assert mode() == ("198.18.100.1", wanted)
 
 
 def test_the_write_is_guarded_by_the_version_it_was_decided_from() -> None:

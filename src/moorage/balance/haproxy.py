@@ -27,6 +27,8 @@ from moorage.table.types import Backend, Choice, ForwardingTable, Frontend, Fron
 
 LINGER = "1h"
 """How long a process that has been replaced keeps the connections that it has."""
+MOST_OLD = 50
+"""How many replaced processes there may be: the oldest goes, with its connections."""
 
 
 LEFT = Choice((), Reason.PROXIED)
@@ -116,6 +118,7 @@ def _text(proxies: Proxies, socket: str, disabled: set[str]) -> str:
     head = f"""global
     stats socket {socket} mode 600 level admin expose-fd listeners
     hard-stop-after {LINGER}
+    mworker-max-reloads {MOST_OLD}
     user haproxy
     group haproxy
 

@@ -26,6 +26,8 @@ from moorage.balance.targets import beat
 
 MAX_STATUS_LINE = 1024
 """Bytes. A longer first line is no HTTP answer of ours."""
+LATE = 0.05
+"""Seconds. A large change of the kernel's tables keeps the process from everything else for longer."""
 
 
 class NodeProber:
@@ -83,18 +85,26 @@ class NodeProber:
         while True:
             await asyncio.sleep(max(0.0, self._states[target].next_probe - self._clock()))
             answer = await ask(target, self._settings.timeout)
+            if answer is None:
+                continue
             slower = beat(target, len(self._states))
             self._states[target], change = after(self._states[target], answer, self._clock(), self._settings, slower)
             if change is not None:
                 self._changes.put_nowait(change)
 
 
-async def ask(target: Target, timeout: float) -> Answer:
-    """One probe; whatever goes wrong within `timeout` seconds is an answer."""
+async def ask(target: Target, timeout: float) -> Answer | None:
+    """One probe; whatever goes wrong within `timeout` seconds is an answer. None where this process was busy with something
+    else when the time was over: that says nothing of the node.
+    """
+    clock = asyncio.get_running_loop().time
+    over = clock() + timeout
     try:
         async with asyncio.timeout(timeout):
             return answer_of(await _status_line(target))
     except TimeoutError:
+        if clock() > over + LATE:
+            return None
         return Answer(False, f"no answer within {timeout:g} s")
     except OSError as error:
         return Answer(False, os.strerror(error.errno) if error.errno else str(error))

@@ -13,6 +13,8 @@ from moorage.model.errors import HostError
 
 RETRY = 1.0
 """Seconds until a refused wish is tried again."""
+PAUSE = 0.2
+"""Seconds after a change, so that each new process of HAProxy takes in all wishes of that time."""
 
 log = structlog.get_logger()
 
@@ -41,6 +43,7 @@ class ProxyKeeper:
                     pass
                 self._stirred.clear()
                 wake_in = await self._apply()
+                await asyncio.sleep(PAUSE)
         finally:
             await self._haproxy.close()
 

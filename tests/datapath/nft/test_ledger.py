@@ -126,6 +126,7 @@ FRONTENDS = st.builds(
     affinity=st.sampled_from([0, 60]),
     inside=st.sampled_from([None, (1,), (1, 2)]),
     dropped=st.booleans(),
+    consistent=st.booleans(),
 )
 TABLES = st.lists(
     st.tuples(st.sampled_from("abc"), FRONTENDS),

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.manifest.convert import decode
@@ -35,6 +36,8 @@ pytestmark = [pytest.mark.kernel, needs_root]
 
 CLUSTERS = int(os.environ.get("MOORAGE_DIFFERENTIAL", "300"))
 PACKETS = 200
+CONSISTENT = max(1, CLUSTERS // 10)
+"""Clusters whose frontends all choose consistently."""
 SPREAD = 4
 """Packets with several backends that are sent often."""
 MOST_REPEATS = 2000
@@ -57,10 +60,13 @@ class Bench:
         self.verdicts: Counter[str] = Counter()
         self.clusters = 0
 
-    def install(self, objects: Sequence[Object]) -> tuple[ForwardingTable, NodeFacts]:
+    def install(self, objects: Sequence[Object], consistent: bool = False) -> tuple[ForwardingTable, NodeFacts]:
         snapshot = Snapshot.of(objects)
         facts = node_facts("node-1", snapshot)
         table = compile_table(snapshot, facts)
+        if consistent:
+            services = {key: tuple(replace(each, consistent=True) for each in of) for key, of in table.services.items()}
+            table = replace(table, services=services)
         self.wire.node.run(lambda: self.datapath.apply(table))
         self.clusters += 1
         return table, facts
@@ -137,6 +143,16 @@ def test_the_kernel_does_what_the_table_says(bench: Bench, trees: list[dict[str,
         if complaint:
             note(story(trees, packet, complaint))
         assert not complaint
+
+
+@settings(max_examples=CONSISTENT, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(trees=clusters(), seed=st.integers(0, 1 << 32))
+def test_a_consistent_choice_is_one_of_the_same(bench: Bench, trees: list[dict[str, Any]], seed: int) -> None:
+    """As edges choose (Maglev). Equal packets go to equal backends, so that shares are not judged here."""
+    table, facts = bench.install(objects_of([*NODES, SERVICE_CIDR, *trees]), consistent=True)
+    for packet in packets(trees, seed, PACKETS):
+        bench.send(packet, trace(table, facts, packet))
+    assert bench.judge.complaints() == []
 
 
 def complaint_of(bench: Bench, table: ForwardingTable, facts: NodeFacts, packet: Packet) -> str:
