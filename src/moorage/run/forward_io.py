@@ -12,7 +12,8 @@ from moorage.datapath.types import Datapath, Repair
 from moorage.model.errors import HostError
 from moorage.observe.figures import Figures
 from moorage.observe.health_io import Health
-from moorage.table.types import ForwardingTable
+from moorage.table.self_check import with_self_check
+from moorage.table.types import ForwardingTable, Frontend
 
 FIRST_RETRY = 0.1
 LAST_RETRY = 10.0
@@ -24,14 +25,18 @@ log = structlog.get_logger()
 
 class Forwarder:
     """Applies tables, and soon afterwards settles what contradicts them. What the kernel refuses is tried again, with the
-    pause doubling from 0.1 s to 10 s. `clock` is monotonic, in seconds.
+    pause doubling from 0.1 s to 10 s. `clock` is monotonic, in seconds. `own` are frontends that the kernel gets besides those
+    of each table.
     """
 
-    def __init__(self, datapath: Datapath, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, datapath: Datapath, clock: Callable[[], float] = time.monotonic, own: tuple[Frontend, ...] = ()) -> None:
         self._datapath = datapath
         self._clock = clock
+        self._own = own
         self._table: ForwardingTable | None = None
+        self._wanted = ForwardingTable()
         self._retry_at: float | None = None
+        self._refusal = ""
         self._settle_at: float | None = None
         self._pause = FIRST_RETRY
         self._waiting_since: float | None = None
@@ -49,7 +54,7 @@ class Forwarder:
         try:
             repair = self._datapath.inspect()
         except HostError as error:
-            self._retry_at = self._later(error)
+            self._retry_at, self._refusal = self._later(error), f"the kernel refuses a change: {error}"
             return None
         if repair is not None:
             self.figures.repairs += 1
@@ -73,6 +78,8 @@ class Forwarder:
         """
         if self._waiting_since is None:
             self._waiting_since = self._clock() if since is None else since
+        if table is not self._table:
+            self._wanted = with_self_check(table, self._own) if self._own else table
         self._table = table
         self._write()
 
@@ -88,11 +95,11 @@ class Forwarder:
         if self._table is None:
             return
         try:
-            applied = self._datapath.apply(self._table)
+            applied = self._datapath.apply(self._wanted)
         except HostError as error:
-            self._retry_at = self._later(error)
+            self._retry_at, self._refusal = self._later(error), f"the kernel refuses a change: {error}"
             return
-        self._retry_at, self._pause = None, FIRST_RETRY
+        self._retry_at, self._refusal, self._pause = None, "", FIRST_RETRY
         self._settle_at = self._settle_at or self._clock() + SETTLE_AFTER
         self.figures.last_sync = time.time()
         self.figures.operations += applied.operations
@@ -123,4 +130,5 @@ class Forwarder:
 
     def health(self) -> Health:
         """Healthy while the kernel holds the newest table."""
-        return Health(self._table is not None and self._retry_at is None, last_updated=self.figures.last_sync)
+        trouble = self._refusal or ("" if self._table is not None else "there is no table in the kernel yet")
+        return Health(not trouble, self.figures.last_sync, trouble=trouble)

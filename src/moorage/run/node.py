@@ -42,10 +42,12 @@ from moorage.run.local_checks import LocalChecks
 from moorage.run.local_dns import dns_slice_key, dns_verbs
 from moorage.run.measure_io import Measurements
 from moorage.run.network import PRIMARY, network_settings
+from moorage.run.self_check_io import Standing
 from moorage.run.tell_io import Teller
 from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.lean import lean
+from moorage.table.self_check import PORT, self_check_frontends
 from moorage.table.types import NodeFacts
 
 log = structlog.get_logger()
@@ -66,7 +68,8 @@ class NodeSettings(msgspec.Struct, frozen=True):
     """`cluster_cidrs` are the Pod networks; empty means those of the Node objects. `dns_port` 0 serves no DNS.
 
     `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds 127.0.0.0/8. `metrics` is the ADDRESS:PORT at
-    which they are served; empty serves none. `beside_other_proxy` starts though another proxy serves here.
+    which they are served; empty serves none. `beside_other_proxy` starts though another proxy serves here. `self_check_port` is
+    that of `table.self_check`.
     """
 
     name: str
@@ -77,6 +80,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
     health_port: int = 10256
     metrics: str = METRICS
     dns_port: int = 0
+    self_check_port: int = PORT
     beside_other_proxy: bool = False
 
     @property
@@ -121,13 +125,15 @@ async def run_node(settings: NodeSettings) -> None:
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     network, metrics_at, access = settings.network, settings.metrics_at, load(settings.kubeconfig)
     datapath = NftDatapath()
-    forwarder = Forwarder(datapath)
+    forwarder = Forwarder(datapath, own=self_check_frontends(settings.self_check_port))
     look_around(datapath, settings.beside_other_proxy)
     async with HttpClient(access, user_agent="moorage-node") as client:
         mirror = Mirror(client, wants(settings.name))
         teller = Teller(client, "moorage-node", lambda: mirror.snapshot.get(Node, Key("", settings.name)))
-        health = HealthServer(settings.health_port, lambda: node_health(settings.name, forwarder.health(), mirror.snapshot))
+        standing = Standing(forwarder, teller.say, settings.self_check_port)
+        health = HealthServer(settings.health_port, lambda: node_health(settings.name, standing.health(), mirror.snapshot))
         health.listen()
+        standing.listen()
         servers: list[HealthServer | MetricsServer] = [health]
         if metrics_at is not None:
             measurements = Measurements(forwarder.figures, lambda: forwarder.table, NftCounters())
@@ -139,12 +145,13 @@ async def run_node(settings: NodeSettings) -> None:
             for server in servers:
                 tasks.create_task(server.serve(), name=type(server).__name__)
             tasks.create_task(guard(forwarder, teller.say), name="guard")
+            tasks.create_task(standing.run(), name="self-check")
             moved = asyncio.Event()
             if settings.dns_port:
                 tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
                 tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
             await starting
-            with closing(LocalChecks(forwarder.health, teller)) as checks:
+            with closing(LocalChecks(standing.health, teller)) as checks:
                 await _forward(settings.name, network, mirror, forwarder, checks, moved)
 
 
