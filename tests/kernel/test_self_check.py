@@ -20,7 +20,7 @@ from moorage.run.bench_lab import BenchPlan
 from moorage.run.bench_lab_io import BenchLab
 from moorage.run.forward_io import Forwarder
 from moorage.run.self_check_io import Standing
-from moorage.table.self_check import PORT, VIP, self_check_frontends
+from moorage.table.self_check import PORT, VIP, self_check
 from moorage.table.types import ForwardingTable
 from tests.kernel.needs import needs_root, unique_instance
 from tests.kernel.test_metrics import of, scrape
@@ -58,7 +58,7 @@ class Watched:
     def __init__(self) -> None:
         self.said: list[tuple[Reason, str]] = []
         self.datapath = NftDatapath()
-        self.forwarder = Forwarder(self.datapath, own=self_check_frontends())
+        self.forwarder = Forwarder(self.datapath)
         self.standing = Standing(self.forwarder, self._say)
 
     def _say(self, reason: Reason, message: str, *, warning: bool = True) -> None:
@@ -91,7 +91,7 @@ def watched(story: Callable[[Watched], Awaitable[None]]) -> Callable[[], None]:
         checking = asyncio.create_task(node.standing.run())
         try:
             assert not node.standing.health().healthy
-            node.forwarder.apply(ForwardingTable())
+            node.forwarder.apply(ForwardingTable(self_check()))
             await node.becomes(True)
             assert node.said == []
             await story(node)

@@ -27,7 +27,6 @@ from moorage.run.node import wants
 from moorage.run.power import POWER_ANNOTATION, wished
 from moorage.run.standalone import UpSettings
 from moorage.table.lean import lean
-from moorage.table.self_check import SELF_CHECK, self_check_frontends
 from moorage.table.types import ForwardingTable
 from tests.observe.cluster import cluster
 
@@ -181,17 +180,3 @@ def test_changes_that_follow_each_other_are_settled_together() -> None:
     forwarder.wake()
     assert datapath.settled == 1
     assert forwarder.wake_in is None
-
-
-def test_frontends_of_the_agents_own_are_in_the_kernel_and_not_in_its_table() -> None:
-    datapath = Settling()
-    datapath.start()
-    forwarder = Forwarder(datapath, own=self_check_frontends())
-    compiled = ForwardingTable({Key("default", "web"): ()})
-    forwarder.apply(compiled)
-    assert forwarder.table is compiled
-    assert datapath.table is not None
-    assert list(datapath.table.services) == [SELF_CHECK, Key("default", "web")]
-    installed = datapath.table
-    forwarder.apply(compiled)
-    assert datapath.table is installed, "a table that is applied again is the same one"

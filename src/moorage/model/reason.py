@@ -155,8 +155,6 @@ class Reason(enum.Enum):
     RULES_ALTERED = "RulesAltered"
     """Another program has changed the rules in the kernel; they are put right."""
     SELF_CHECK_FAILED = "SelfCheckFailed"
-    """The node's own rules do not answer a connection to the agent's own frontend: the node announces no address, and load
-    balancers leave it out.
-    """
+    """The node's own rules do not lead to the agent's own frontend: nothing is announced, load balancers leave the node out."""
     SELF_CHECK_PASSED = "SelfCheckPassed"
     """The node's own rules answer again, or for the first time."""

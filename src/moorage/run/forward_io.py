@@ -12,8 +12,7 @@ from moorage.datapath.types import Datapath, Repair
 from moorage.model.errors import HostError
 from moorage.observe.figures import Figures
 from moorage.observe.health_io import Health
-from moorage.table.self_check import with_self_check
-from moorage.table.types import ForwardingTable, Frontend
+from moorage.table.types import ForwardingTable
 
 FIRST_RETRY = 0.1
 LAST_RETRY = 10.0
@@ -25,16 +24,13 @@ log = structlog.get_logger()
 
 class Forwarder:
     """Applies tables, and soon afterwards settles what contradicts them. What the kernel refuses is tried again, with the
-    pause doubling from 0.1 s to 10 s. `clock` is monotonic, in seconds. `own` are frontends that the kernel gets besides those
-    of each table.
+    pause doubling from 0.1 s to 10 s. `clock` is monotonic, in seconds.
     """
 
-    def __init__(self, datapath: Datapath, clock: Callable[[], float] = time.monotonic, own: tuple[Frontend, ...] = ()) -> None:
+    def __init__(self, datapath: Datapath, clock: Callable[[], float] = time.monotonic) -> None:
         self._datapath = datapath
         self._clock = clock
-        self._own = own
         self._table: ForwardingTable | None = None
-        self._wanted = ForwardingTable()
         self._retry_at: float | None = None
         self._refusal = ""
         self._settle_at: float | None = None
@@ -78,8 +74,6 @@ class Forwarder:
         """
         if self._waiting_since is None:
             self._waiting_since = self._clock() if since is None else since
-        if table is not self._table:
-            self._wanted = with_self_check(table, self._own) if self._own else table
         self._table = table
         self._write()
 
@@ -95,7 +89,7 @@ class Forwarder:
         if self._table is None:
             return
         try:
-            applied = self._datapath.apply(self._wanted)
+            applied = self._datapath.apply(self._table)
         except HostError as error:
             self._retry_at, self._refusal = self._later(error), f"the kernel refuses a change: {error}"
             return

@@ -47,7 +47,7 @@ from moorage.run.tell_io import Teller
 from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.lean import lean
-from moorage.table.self_check import PORT, self_check_frontends
+from moorage.table.self_check import PORT, self_check, without_self_check
 from moorage.table.types import NodeFacts
 
 log = structlog.get_logger()
@@ -125,7 +125,7 @@ async def run_node(settings: NodeSettings) -> None:
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     network, metrics_at, access = settings.network, settings.metrics_at, load(settings.kubeconfig)
     datapath = NftDatapath()
-    forwarder = Forwarder(datapath, own=self_check_frontends(settings.self_check_port))
+    forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
     async with HttpClient(access, user_agent="moorage-node") as client:
         mirror = Mirror(client, wants(settings.name))
@@ -136,7 +136,7 @@ async def run_node(settings: NodeSettings) -> None:
         standing.listen()
         servers: list[HealthServer | MetricsServer] = [health]
         if metrics_at is not None:
-            measurements = Measurements(forwarder.figures, lambda: forwarder.table, NftCounters())
+            measurements = Measurements(forwarder.figures, lambda: without_self_check(forwarder.table), NftCounters())
             servers.append(MetricsServer(*metrics_at, measurements.render))
         async with asyncio.TaskGroup() as tasks:
             starting = tasks.create_task(asyncio.to_thread(datapath.start), name="datapath")
@@ -152,14 +152,19 @@ async def run_node(settings: NodeSettings) -> None:
                 tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
             await starting
             with closing(LocalChecks(standing.health, teller)) as checks:
-                await _forward(settings.name, network, mirror, forwarder, checks, moved)
+                await _forward(settings, network, mirror, forwarder, checks, moved)
 
 
 async def _forward(
-    name: str, network: NetworkSettings, mirror: Mirror, forwarder: Forwarder, checks: LocalChecks, moved: asyncio.Event
+    settings: NodeSettings,
+    network: NetworkSettings,
+    mirror: Mirror,
+    forwarder: Forwarder,
+    checks: LocalChecks,
+    moved: asyncio.Event,
 ) -> None:
     """The path of every change: no timer, no poll; a burst becomes one table."""
-    compiler, facts = Compiler(), NodeFacts(name)
+    compiler, facts = Compiler(self_check(settings.self_check_port)), NodeFacts(settings.name)
     begun = time.monotonic()
     while True:
         try:
@@ -171,7 +176,7 @@ async def _forward(
             continue
         since = time.monotonic()
         if changes.everything or changes.of(Node) or changes.of(ServiceCIDR):
-            facts = node_facts(name, snapshot, network)
+            facts = node_facts(settings.name, snapshot, network)
         if changes.everything:
             log.info("listed", services=len(snapshot.all(Service)), ms=round(1e3 * (time.monotonic() - begun), 2))
         table = compiler.update(snapshot, changes, facts)
