@@ -128,13 +128,14 @@ class World:
             self._set(type(each), each.key, replace(each, metadata=stamped))
 
     def remove(self, type_: type[Object], name: str, namespace: str = "default") -> None:
+        self._revision += 1
         self._set(type_, Key(namespace, name), None)
 
     def _set(self, type_: type[Object], key: Key, new: Object | None) -> None:
         objects = {name: each for name, each in self.snapshot.all(type_).items() if name != key}
         if new is not None:
             objects[key] = new
-        self.snapshot = self.snapshot.with_objects(type_, objects)
+        self.snapshot = self.snapshot.with_objects(type_, objects, str(self._revision))
         self._changes = self._changes.merged(Changes({type_: frozenset({key})}))
 
     def look(self, controller: Controller, now: float = 0.0) -> Plan:

@@ -107,6 +107,11 @@ class Reason(enum.Enum):
     TOO_MANY_ADDRESSES_TO_MIRROR = "TooManyAddressesToMirror"
     """A subset of an Endpoints object has more than 1,000 addresses: those beyond are not mirrored to EndpointSlices."""
 
+    WITHDRAWN = "Withdrawn"
+    """No node and no edge sends new connections to the terminating Pod (condition `moorage.dev/withdrawn`)."""
+    WITHDRAWING = "Withdrawing"
+    """Some node or edge has not taken the terminating Pod out of its kernel yet; the message names them."""
+
     # Nodes (control, balance).
     NODE_READY = "NodeReady"
     """The node's Lease is fresh and it says that it is ready."""
