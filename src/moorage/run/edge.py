@@ -7,6 +7,7 @@ Services + health of the nodes -> ForwardingTable (backends are NodePorts of hea
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -25,7 +26,10 @@ from moorage.model.errors import HostError
 from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
+from moorage.model.snapshot import Snapshot
+from moorage.model.withdrawal import EDGE
 from moorage.observe.health_io import HealthServer
+from moorage.run.acknowledge_io import Acknowledger
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
@@ -60,31 +64,40 @@ async def run_edge(settings: EdgeSettings) -> None:
     datapath.start()
     announcer = InterfaceAnnouncer(settings.interface)
     changed = asyncio.Event()
-    try:
-        async with (
-            HttpClient(access, user_agent="moorage-edge") as client,
-            NodeProber(settings.probes) as prober,
-            asyncio.TaskGroup() as tasks,
-        ):
-            mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node)])
-            tasks.create_task(mirror.run(), name="mirror")
-            tasks.create_task(health.serve(), name="health")
-            tasks.create_task(guard(forwarder, _log), name="guard")
-            tasks.create_task(_follow_objects(mirror, prober, changed), name="objects")
-            tasks.create_task(_follow_health(prober, changed), name="node health")
-            await _balance(mirror, prober, forwarder, announcer, changed)
-    finally:
-        await announcer.release()
+    async with HttpClient(access, user_agent="moorage-edge") as client, NodeProber(settings.probes) as prober:
+        acknowledger = Acknowledger(client, EDGE, settings.name)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node)])
+                tasks.create_task(mirror.run(), name="mirror")
+                tasks.create_task(health.serve(), name="health")
+                tasks.create_task(guard(forwarder, _log), name="guard")
+                tasks.create_task(acknowledger.run(), name="acknowledgements")
+                tasks.create_task(_follow_objects(mirror, prober, acknowledger, changed), name="objects")
+                tasks.create_task(_follow_health(prober, changed), name="node health")
+                await _balance(mirror, prober, _Kernel(forwarder, acknowledger, announcer), changed)
+        finally:
+            await announcer.release()
+            await acknowledger.resign()
+
+
+class _Kernel(NamedTuple):
+    """What a table goes to: the rules, then who says that they are there, and the addresses."""
+
+    forwarder: Forwarder
+    acknowledger: Acknowledger
+    announcer: InterfaceAnnouncer
 
 
 def _log(reason: Reason, message: str) -> None:
     log.warning(message, reason=reason.value)
 
 
-async def _follow_objects(mirror: Mirror, prober: NodeProber, changed: asyncio.Event) -> None:
+async def _follow_objects(mirror: Mirror, prober: NodeProber, acknowledger: Acknowledger, changed: asyncio.Event) -> None:
     while True:
-        snapshot, _ = await mirror.next()
+        snapshot, changes = await mirror.next()
         prober.follow(snapshot)
+        acknowledger.see(snapshot, changes)
         changed.set()
 
 
@@ -95,24 +108,26 @@ async def _follow_health(prober: NodeProber, changed: asyncio.Event) -> None:
         changed.set()
 
 
-async def _balance(
-    mirror: Mirror, prober: NodeProber, forwarder: Forwarder, announcer: InterfaceAnnouncer, changed: asyncio.Event
-) -> None:
+async def _balance(mirror: Mirror, prober: NodeProber, kernel: _Kernel, changed: asyncio.Event) -> None:
     """Rules before addresses: an address is announced only when the kernel knows what to do with its traffic."""
-    table = ForwardingTable()
+    forwarder, acknowledger, announcer = kernel
+    table, snapshot = ForwardingTable(), Snapshot()
     wake_in: float | None = None
     while True:
         try:
             async with asyncio.timeout(wake_in):
                 await changed.wait()
             changed.clear()
-            table = edge_table(mirror.snapshot, prober.healthy, LOAD_BALANCER_CLASS, table)
+            snapshot = mirror.snapshot
+            table = edge_table(snapshot, prober.healthy, LOAD_BALANCER_CLASS, table)
             forwarder.apply(table)
         except TimeoutError:
             forwarder.wake()
+        if forwarder.settled:
+            acknowledger.hold(snapshot)
         wake_in = forwarder.wake_in
         try:
-            await announcer.own(owned(mirror.snapshot, LOAD_BALANCER_CLASS))
+            await announcer.own(owned(snapshot, LOAD_BALANCER_CLASS))
         except HostError as error:
             log.error("an address is not owned", error=str(error), retry_in_s=RETRY)
             wake_in = RETRY if wake_in is None else min(RETRY, wake_in)

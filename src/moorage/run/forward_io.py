@@ -64,6 +64,11 @@ class Forwarder:
         return max(0.0, min(due) - self._clock()) if due else None
 
     @property
+    def settled(self) -> bool:
+        """Whether the kernel holds the newest table, and no tracked flow contradicts it."""
+        return self._table is not None and self._retry_at is None and self._settle_at is None
+
+    @property
     def table(self) -> ForwardingTable:
         """The newest one, empty before the first."""
         return self._table or ForwardingTable()

@@ -13,6 +13,8 @@ import asyncio
 import gc
 import time
 from contextlib import closing
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -33,8 +35,10 @@ from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
+from moorage.model.withdrawal import NODE
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
+from moorage.run.acknowledge_io import Acknowledger
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
@@ -129,7 +133,8 @@ async def run_node(settings: NodeSettings) -> None:
     look_around(datapath, settings.beside_other_proxy)
     async with HttpClient(access, user_agent="moorage-node") as client:
         mirror = Mirror(client, wants(settings.name))
-        teller = Teller(client, "moorage-node", lambda: mirror.snapshot.get(Node, Key("", settings.name)))
+        itself = partial(_own_node, mirror, settings.name)
+        teller = Teller(client, "moorage-node", itself)
         standing = Standing(forwarder, teller.say, settings.self_check_port)
         health = HealthServer(settings.health_port, lambda: node_health(settings.name, standing.health(), mirror.snapshot))
         health.listen()
@@ -146,24 +151,31 @@ async def run_node(settings: NodeSettings) -> None:
                 tasks.create_task(server.serve(), name=type(server).__name__)
             tasks.create_task(guard(forwarder, teller.say), name="guard")
             tasks.create_task(standing.run(), name="self-check")
+            acknowledger = Acknowledger(client, NODE, settings.name, itself)
+            tasks.create_task(acknowledger.run(), name="acknowledgements")
             moved = asyncio.Event()
             if settings.dns_port:
                 tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
                 tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
             await starting
             with closing(LocalChecks(standing.health, teller)) as checks:
-                await _forward(settings, network, mirror, forwarder, checks, moved)
+                await _forward(settings, network, mirror, forwarder, _Followers(checks, acknowledger, moved))
+
+
+class _Followers(NamedTuple):
+    """Who else follows the changes, once the kernel has them."""
+
+    checks: LocalChecks
+    acknowledger: Acknowledger
+    moved: asyncio.Event
 
 
 async def _forward(
-    settings: NodeSettings,
-    network: NetworkSettings,
-    mirror: Mirror,
-    forwarder: Forwarder,
-    checks: LocalChecks,
-    moved: asyncio.Event,
+    settings: NodeSettings, network: NetworkSettings, mirror: Mirror, forwarder: Forwarder, followers: _Followers
 ) -> None:
     """The path of every change: no timer, no poll; a burst becomes one table."""
+    checks, acknowledger, moved = followers
+    snapshot = Snapshot()
     compiler, facts = Compiler(self_check(settings.self_check_port)), NodeFacts(settings.name)
     begun = time.monotonic()
     while True:
@@ -173,6 +185,8 @@ async def _forward(
         except TimeoutError:
             forwarder.wake()
             checks.wake()
+            if forwarder.settled:
+                acknowledger.hold(snapshot)
             continue
         since = time.monotonic()
         if changes.everything or changes.of(Node) or changes.of(ServiceCIDR):
@@ -181,8 +195,16 @@ async def _forward(
             log.info("listed", services=len(snapshot.all(Service)), ms=round(1e3 * (time.monotonic() - begun), 2))
         table = compiler.update(snapshot, changes, facts)
         forwarder.apply(table, since)
+        forwarder.wake()
+        acknowledger.see(snapshot, changes)
+        if forwarder.settled:
+            acknowledger.hold(snapshot)
         checks.follow(snapshot, table.checks)
         moved.set()
+
+
+def _own_node(mirror: Mirror, name: str) -> Node | None:
+    return mirror.snapshot.get(Node, Key("", name))
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:
