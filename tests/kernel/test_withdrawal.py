@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
 from ipaddress import ip_address
@@ -207,6 +209,23 @@ def test_an_idle_cluster_says_nothing(running: Running) -> None:
         assert [await traffic.client.get(Lease, each) for each in keys] == before
 
     run(running, story)
+
+
+def test_a_drain_is_told_before_it_is_done(running: Running) -> None:
+    """The tests before it leave two Pods, one on each node."""
+    command = [sys.executable, "-m", "moorage", "drain", "--simulate", "node-1", "--kubeconfig", running.kubeconfig]
+    done = subprocess.run([*command, "--output", "json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    (service,) = [each for each in told["services"] if each["service"] == "default/web"]
+    assert (service["here"], service["elsewhere"], service["breaks"]) == (1, 1, False)
+    (address,) = told["addresses"]
+    assert (address["how"], address["moves"], address["to"]) == ("edge", False, ["node-2"])
+    (pod,) = [each["pod"] for each in told["pods"]]
+    assert told["problems"] == [f"Pod {pod} has no owner: nobody makes it again"]
+    text = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert text.returncode == 1
+    assert "default/web keeps 1 of 2 endpoints on node-2" in text.stdout
 
 
 async def said(traffic: Traffic, name: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ NodePortOption = Annotated[list[str], typer.Option(help="as the node agents were
 explain = typer.Typer(help="Why something works, or why not, hop by hop.", no_args_is_help=True)
 
 
-def _ask(kubeconfig: str, instance: str, question: Callable[[Client], Awaitable[T]]) -> T:
+def ask(kubeconfig: str, instance: str, question: Callable[[Client], Awaitable[T]]) -> T:
     from moorage.client.http_io import HttpClient
     from moorage.client.kubeconfig_io import load
 
@@ -49,7 +49,7 @@ def service(
     from moorage.run.questions import ask_explain
 
     settings = network_settings(cluster_cidr, nodeport_addresses)
-    explanation = _ask(kubeconfig, instance, lambda client: ask_explain(client, name, settings))
+    explanation = ask(kubeconfig, instance, lambda client: ask_explain(client, name, settings))
     if output is Output.JSON:
         print_json(explanation)
     else:
@@ -86,7 +86,7 @@ def trace(
     from moorage.table.trace import Action
 
     wanted, settings = parse_target(target), network_settings(cluster_cidr, nodeport_addresses)
-    node, verdict = _ask(kubeconfig, instance, lambda client: ask_trace(client, source, wanted, at, settings))
+    node, verdict = ask(kubeconfig, instance, lambda client: ask_trace(client, source, wanted, at, settings))
     if output is Output.JSON:
         print_json(as_json(node, verdict))
     else:
