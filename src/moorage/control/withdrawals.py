@@ -95,10 +95,12 @@ class WithdrawalController:
         for key in keys:
             before, after = self._before.get(EndpointSlice, key), snapshot.get(EndpointSlice, key)
             for pod in _pods(before):
-                self._set(pod, tuple(each for each in self._of_pod.get(pod, ()) if each != key))
+                self._forget(pod, key)
                 touched.add(pod)
-            for pod in dict.fromkeys(_pods(after)):
-                self._set(pod, (*self._of_pod.get(pod, ()), key))
+            only = (key,)  # one tuple for nearly all Pods: they are in one slice
+            for pod in _pods(after):
+                held = self._of_pod.get(pod)
+                self._of_pod[pod] = only if held is None else (*held, key)
         services = self._slices.update(snapshot, keys)
         if keys:
             self._before = Snapshot({EndpointSlice: snapshot.all(EndpointSlice)})
@@ -106,11 +108,10 @@ class WithdrawalController:
             touched |= {pod for pod in self._leaving if not services.isdisjoint(self._services(pod, snapshot))}
         return touched
 
-    def _set(self, pod: Key, slices: tuple[Key, ...]) -> None:
-        if slices:
-            self._of_pod[pod] = slices
-        else:
-            self._of_pod.pop(pod, None)
+    def _forget(self, pod: Key, slice_: Key) -> None:
+        left = tuple(each for each in self._of_pod.pop(pod, ()) if each != slice_)
+        if left:
+            self._of_pod[pod] = left
 
     def _see_pods(self, snapshot: Snapshot, changes: Changes, now: float) -> set[Key]:
         """Keeps the terminating Pods that are not withdrawn. Returns those that are new."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from moorage.model.meta import Key
 from moorage.model.slices import EndpointSlice
@@ -30,11 +30,11 @@ class Departures:
             self._terminating.discard(key)
             if now is not None and any(each.conditions.terminating for each in now.endpoints):
                 self._terminating.add(key)
-            left = left or not set(_ready(before)) <= set(_ready(now))
+            left = left or (before is not None and not _ready(before) <= _ready(now))
         if keys:
             self._before = Snapshot({EndpointSlice: snapshot.all(EndpointSlice)})
         return bool(keys) and (left or bool(self._terminating))
 
 
-def _ready(slice_: EndpointSlice | None) -> Iterator[tuple[str, ...]]:
-    return (each.addresses for each in slice_.endpoints if each.ready) if slice_ is not None else iter(())
+def _ready(slice_: EndpointSlice | None) -> set[tuple[str, ...]]:
+    return {each.addresses for each in slice_.endpoints if each.ready} if slice_ is not None else set()
