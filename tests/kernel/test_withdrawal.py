@@ -1,4 +1,6 @@
-"""Pods that are replaced while clients connect all the time: nobody sleeps in a preStop hook, and no connection is lost."""
+"""Pods that are replaced while clients connect all the time: nobody sleeps in a preStop hook, and no connection is lost.
+And an edge that withdraws itself.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
 from ipaddress import ip_address
@@ -32,6 +35,7 @@ from moorage.run.traffic import Traffic
 from moorage.run.up_io import detached, end
 from tests.kernel.clients import Clients
 from tests.kernel.needs import needs_root, unique_instance
+from tests.kernel.test_self_check import BLOCKED, nft
 from tests.kernel.topology import Entered
 
 pytestmark = [pytest.mark.kernel, needs_root]
@@ -226,6 +230,31 @@ def test_a_drain_is_told_before_it_is_done(running: Running) -> None:
     text = subprocess.run(command, capture_output=True, text=True, check=False)
     assert text.returncode == 1
     assert "default/web keeps 1 of 2 endpoints on node-2" in text.stdout
+
+
+def test_an_edge_whose_rules_do_not_work_gives_its_addresses_up(running: Running) -> None:
+    async def story(traffic: Traffic) -> None:
+        service = await traffic.client.get(Service, SERVICE.key)
+        address, edge = service.status.load_balancer.ingress[0].ip, Entered(traffic.plan.edge.namespace)
+        with closing(edge):
+            assert edge.run(lambda: owns(address))
+            edge.run(lambda: nft(BLOCKED))
+            await until(lambda: not edge.run(lambda: owns(address)))
+            edge.run(lambda: nft("delete table inet blocked"))
+            await until(lambda: edge.run(lambda: owns(address)))
+
+    run(running, story)
+
+
+def owns(address: str) -> bool:
+    return f" {address}/" in subprocess.check_output(["ip", "-4", "-oneline", "address"], text=True)
+
+
+async def until(true: Callable[[], bool], seconds: float = 3.0) -> None:
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit
+        await asyncio.sleep(0.05)
 
 
 async def said(traffic: Traffic, name: str) -> tuple[str, str]:

@@ -33,6 +33,8 @@ from moorage.run.acknowledge_io import Acknowledger
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
+from moorage.run.self_check_io import Standing
+from moorage.table.self_check import with_self_check
 from moorage.table.types import ForwardingTable
 
 LOAD_BALANCER_CLASS = "moorage.dev/edge"
@@ -59,8 +61,10 @@ async def run_edge(settings: EdgeSettings) -> None:
     datapath = NftDatapath()
     forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
-    health = HealthServer(settings.health_port, forwarder.health)
+    standing = Standing(forwarder, _log)
+    health = HealthServer(settings.health_port, standing.health)
     health.listen()
+    standing.listen()
     datapath.start()
     announcer = InterfaceAnnouncer(settings.interface)
     changed = asyncio.Event()
@@ -72,25 +76,28 @@ async def run_edge(settings: EdgeSettings) -> None:
                 tasks.create_task(mirror.run(), name="mirror")
                 tasks.create_task(health.serve(), name="health")
                 tasks.create_task(guard(forwarder, _log), name="guard")
+                tasks.create_task(standing.run(), name="self-check")
                 tasks.create_task(acknowledger.run(), name="acknowledgements")
                 tasks.create_task(_follow_objects(mirror, prober, acknowledger, changed), name="objects")
                 tasks.create_task(_follow_health(prober, changed), name="node health")
-                await _balance(mirror, prober, _Kernel(forwarder, acknowledger, announcer), changed)
+                tasks.create_task(_follow_standing(standing, changed), name="standing")
+                await _balance(mirror, prober, _Kernel(forwarder, standing, acknowledger, announcer), changed)
         finally:
             await announcer.release()
             await acknowledger.resign()
 
 
 class _Kernel(NamedTuple):
-    """What a table goes to: the rules, then who says that they are there, and the addresses."""
+    """What a table goes to: the rules, then who looks whether they work, who says that they are there, and the addresses."""
 
     forwarder: Forwarder
+    standing: Standing
     acknowledger: Acknowledger
     announcer: InterfaceAnnouncer
 
 
-def _log(reason: Reason, message: str) -> None:
-    log.warning(message, reason=reason.value)
+def _log(reason: Reason, message: str, *, warning: bool = True) -> None:
+    (log.warning if warning else log.info)(message, reason=reason.value)
 
 
 async def _follow_objects(mirror: Mirror, prober: NodeProber, acknowledger: Acknowledger, changed: asyncio.Event) -> None:
@@ -108,9 +115,15 @@ async def _follow_health(prober: NodeProber, changed: asyncio.Event) -> None:
         changed.set()
 
 
+async def _follow_standing(standing: Standing, changed: asyncio.Event) -> None:
+    while True:
+        await standing.changed()
+        changed.set()
+
+
 async def _balance(mirror: Mirror, prober: NodeProber, kernel: _Kernel, changed: asyncio.Event) -> None:
-    """Rules before addresses: an address is announced only when the kernel knows what to do with its traffic."""
-    forwarder, acknowledger, announcer = kernel
+    """Rules before addresses: an address is announced only while the kernel does with its traffic what it should."""
+    forwarder, standing, acknowledger, announcer = kernel
     table, snapshot = ForwardingTable(), Snapshot()
     wake_in: float | None = None
     while True:
@@ -120,14 +133,16 @@ async def _balance(mirror: Mirror, prober: NodeProber, kernel: _Kernel, changed:
             changed.clear()
             snapshot = mirror.snapshot
             table = edge_table(snapshot, prober.healthy, LOAD_BALANCER_CLASS, table)
-            forwarder.apply(table)
+            forwarder.apply(with_self_check(table))
         except TimeoutError:
             forwarder.wake()
         if forwarder.settled:
             acknowledger.hold(snapshot)
         wake_in = forwarder.wake_in
+        if not standing.known:
+            continue
         try:
-            await announcer.own(owned(snapshot, LOAD_BALANCER_CLASS))
+            await announcer.own(owned(snapshot, LOAD_BALANCER_CLASS) if standing.healthy else frozenset())
         except HostError as error:
             log.error("an address is not owned", error=str(error), retry_in_s=RETRY)
             wake_in = RETRY if wake_in is None else min(RETRY, wake_in)

@@ -39,6 +39,11 @@ def self_check(port: int = PORT) -> Mapping[Key, tuple[Frontend, ...]]:
     return {SELF_CHECK: (Frontend(match, AddressKind.EXTERNAL_IP, Choice((Backend.at(LISTENER, port),))),)}
 
 
+def with_self_check(table: ForwardingTable, port: int = PORT) -> ForwardingTable:
+    """The same table with it. The key comes first and is always one object: a datapath compares tables key by key."""
+    return replace(table, services={**self_check(port), **table.services})
+
+
 def without_self_check(table: ForwardingTable) -> ForwardingTable:
     """What the table says of Services."""
     return replace(table, services={key: each for key, each in table.services.items() if key != SELF_CHECK})
