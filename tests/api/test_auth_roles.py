@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moorage.api.auth import ADMINS, ANONYMOUS, AUTHENTICATED, CONTROLLERS, NODES, READERS, User
+from moorage.api.auth import ADMINS, ANONYMOUS, AUTHENTICATED, CONTROLLERS, EDGES, NODES, READERS, User
 from moorage.api.auth_asks import Ask
 from moorage.api.auth_requests import service_account_groups
 from moorage.api.auth_roles import ROLES
@@ -16,6 +16,8 @@ USERS = {
     "reader": User("reader", (READERS, AUTHENTICATED)),
     "controller": User("moorage:controller", (CONTROLLERS, AUTHENTICATED)),
     "node-1": User("system:node:node-1", (NODES, AUTHENTICATED)),
+    "edge-1": User("moorage:edge:edge-1", (EDGES, AUTHENTICATED)),
+    "edgeless": User("edge-1", (EDGES, AUTHENTICATED)),
     "nodeless": User("node-1", (NODES, AUTHENTICATED)),
     "account": User("system:serviceaccount:default:web", (*service_account_groups("default"), AUTHENTICATED)),
     "stranger": User("stranger", (AUTHENTICATED,)),
@@ -75,6 +77,15 @@ def allows(who: str, words: str) -> bool:
         ("node-1", "list servicecidrs.networking.k8s.io"),
         ("node-1", f"create {SLICES} kube-system/"),
         ("node-1", f"update {SLICES} kube-system/kube-dns-node-1"),
+        ("node-1", f"create {LEASES} moorage-system/"),
+        ("node-1", f"patch {LEASES} moorage-system/applied-node-node-1"),
+        # the edge
+        ("edge-1", "watch services"),
+        ("edge-1", f"list {SLICES}"),
+        ("edge-1", f"create {LEASES} moorage-system/"),
+        ("edge-1", f"patch {LEASES} moorage-system/applied-edge-edge-1"),
+        ("edge-1", f"delete {LEASES} moorage-system/applied-edge-edge-1"),
+        ("edge-1", "create events default/"),
         # its kubelet
         ("node-1", "create nodes"),
         ("node-1", "get nodes node-2"),
@@ -156,6 +167,17 @@ def test_what_is_allowed(who: str, allowed: str) -> None:
         ("node-1", "list pods ?spec.nodeName=node-10"),
         ("node-1", f"update {SLICES} kube-system/kube-dns-node-2"),
         ("node-1", f"update {SLICES} default/kube-dns-node-1"),
+        ("node-1", f"patch {LEASES} moorage-system/applied-node-node-2"),
+        ("node-1", f"patch {LEASES} moorage-system/applied-edge-node-1"),
+        ("node-1", f"patch {LEASES} kube-node-lease/applied-node-node-1"),
+        ("edge-1", f"patch {LEASES} moorage-system/applied-edge-edge-2"),
+        ("edge-1", f"patch {LEASES} moorage-system/applied-node-edge-1"),
+        ("edge-1", f"create {LEASES} kube-node-lease/"),
+        ("edge-1", "get secrets default/x"),
+        ("edge-1", "patch services/status default/web"),
+        ("edge-1", "update nodes edge-1"),
+        ("edgeless", "list services"),
+        ("edgeless", f"create {LEASES} moorage-system/"),
         # nobody needs it there
         ("node-1", f"patch {SLICES} kube-system/kube-dns-node-1"),
         ("node-1", "delete nodes node-1"),

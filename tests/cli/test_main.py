@@ -20,7 +20,8 @@ from moorage.cli.standalone import down, up
 from moorage.model.errors import HostError, UserError
 
 COMMANDS = (
-    "up", "down", "demo", "kubeconfig", "exec", "get", "apply", "delete", "describe", "explain", "trace", "pools", "bench",
+    "up", "down", "demo", "kubeconfig", "exec", "get", "apply", "delete", "describe", "explain", "trace", "pools", "drain",
+    "migrate", "uninstall", "bench",
     "server", "controller", "node", "edge",
 )  # fmt: skip
 
@@ -54,6 +55,8 @@ def test_each_command_explains_itself(command: str) -> None:
         (("trace", "--from", "pod/a", "--to", "nonsense"), "is no target: write ADDRESS:PORT or SERVICE:PORT"),
         (("trace", "--from", "pod/a", "--to", "a:1", "--cluster-cidr", "x"), "--cluster-cidr: 'x'"),
         (("trace", "--from", "pod/a", "--to", "a:1", "--kubeconfig", "/nowhere"), "/nowhere"),
+        (("drain", "node-1"), "only simulates: add --simulate"),
+        (("drain", "--simulate", "node-1", "--kubeconfig", "/nowhere"), "/nowhere"),
         (("node", "--name", "n", "--kubeconfig", "/nowhere"), "/nowhere"),
         (("node", "--name", "n", "--kubeconfig", "/nowhere", "--metrics-bind-address", "x"), "--metrics-bind-address x: "),
         (("edge", "--name", "e", "--interface", "lo", "--kubeconfig", "/nowhere"), "/nowhere"),

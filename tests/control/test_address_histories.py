@@ -1,5 +1,5 @@
-"""Any order of adding, editing and removing Services, pools and nodes: no address is held twice, shown without a pool, announced
-without an owner, or leaked; and a controller that is at rest stays so, also a new one.
+"""Any order of adding, editing and removing Services, pools and nodes: no address is held twice, shown without a pool,
+announced without an owner, or leaked; and a controller that is at rest stays so, also a new one.
 """
 
 from __future__ import annotations

@@ -138,13 +138,14 @@ class World:
         self.put(replace(service, metadata=meta, status=old.status))
 
     def remove(self, type_: type[Object], name: str, namespace: str = "default") -> None:
+        self._revision += 1
         self._set(type_, Key(namespace, name), None)
 
     def _set(self, type_: type[Object], key: Key, new: Object | None) -> None:
         objects = {name: each for name, each in self.snapshot.all(type_).items() if name != key}
         if new is not None:
             objects[key] = new
-        self.snapshot = self.snapshot.with_objects(type_, objects)
+        self.snapshot = self.snapshot.with_objects(type_, objects, str(self._revision))
         self._changes = self._changes.merged(Changes({type_: frozenset({key})}))
 
     def look(self, controller: Controller, now: float = 0.0) -> Plan:

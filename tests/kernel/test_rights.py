@@ -99,7 +99,7 @@ def test_what_a_node_may_not(running: Running, deed: str) -> None:
     asyncio.run(story())
 
 
-def test_the_edge_only_reads(running: Running) -> None:
+def test_a_reader_only_reads(running: Running) -> None:
     async def story() -> None:
         async with client_of(running, "reader") as client:
             services, _ = await client.list(Service)
@@ -125,8 +125,8 @@ def test_a_kubeconfig_for_those_who_only_look(running: Running, tmp_path: Path) 
 
 def test_kubeconfigs_are_private_and_hold_one_identity(running: Running) -> None:
     files = {each.name: each for each in (directory(running.instance) / "kubeconfigs").iterdir()}
-    assert set(files) == {"controller", "reader", "node-node-1", "node-node-2"}
+    assert set(files) == {"controller", "reader", "edge-edge", "node-node-1", "node-node-2"}
     assert {each.stat().st_mode & 0o777 for each in files.values()} == {0o600}
     shown = {name: load(each).certificate_data for name, each in files.items()}
-    assert len(set(shown.values())) == 4
+    assert len(set(shown.values())) == 5
     assert not shown["reader"]

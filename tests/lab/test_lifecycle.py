@@ -5,8 +5,10 @@ from moorage.lab import pod_run
 from moorage.lab.containers import Exited, Running, Waiting
 from moorage.lab.lifecycle import pre_stop_sleep
 from moorage.lab.probes import ProbeKind
+from moorage.model.meta import Condition
 from moorage.model.pods import Container, ContainerStatus, PodStatus, Probe
 from moorage.model.reason import Reason
+from moorage.model.withdrawal import WAIT_ANNOTATION, WITHDRAWN
 from tests.lab.driving import Driven, make_pod
 
 WEB = Container(name="web", image="moorage/echo")
@@ -251,3 +253,42 @@ def test_deciding_twice_changes_nothing() -> None:
     driven.go()
     assert driven.run == first
     assert msgspec.structs.asdict(first)["address"] == "10.244.1.2"
+
+
+def waiting_pod(grace: int) -> Driven:
+    """A Pod that waits to be withdrawn and is being deleted."""
+    driven = Driven(make_pod()).running()
+    driven.pod = msgspec.structs.replace(
+        driven.pod, metadata=msgspec.structs.replace(driven.pod.metadata, annotations={WAIT_ANNOTATION: "true"})
+    )
+    assert driven.delete(grace) == []
+    return driven
+
+
+def test_sigterm_waits_until_the_pod_is_withdrawn() -> None:
+    driven = waiting_pod(30)
+    assert driven.wake_at == driven.now + 25.0
+    told = (Condition(type=WITHDRAWN, status="False"),)
+    driven.pod = msgspec.structs.replace(driven.pod, status=msgspec.structs.replace(driven.pod.status, conditions=told))
+    assert driven.go() == []
+    told = (Condition(type=WITHDRAWN, status="True"),)
+    driven.pod = msgspec.structs.replace(driven.pod, status=msgspec.structs.replace(driven.pod.status, conditions=told))
+    assert driven.go() == ["term web"]
+    assert driven.wake_at == driven.now + 30.0
+
+
+def test_the_last_seconds_of_its_grace_are_a_pods_own() -> None:
+    driven = waiting_pod(30)
+    assert driven.go(driven.now + 24.9) == []
+    assert driven.go(driven.now + 0.1) == ["term web"]
+    assert waiting_pod(6).wake_at == 1001.0
+
+
+def test_a_grace_of_a_few_seconds_leaves_no_time_to_wait() -> None:
+    driven = Driven(make_pod()).running()
+    driven.pod = msgspec.structs.replace(
+        driven.pod, metadata=msgspec.structs.replace(driven.pod.metadata, annotations={WAIT_ANNOTATION: "true"})
+    )
+    assert driven.delete(5) == ["term web"]
+    patient = waiting_pod(60)
+    assert patient.delete(2) == ["term web"], "a later request may shorten the grace"

@@ -20,9 +20,10 @@ def test_a_healthy_node() -> None:
     assert answer(GET, Health(True, 10.0)) == (200, {"lastUpdated": FRESH, "currentTime": FRESH, "nodeEligible": True})
 
 
-def test_a_sick_node_says_since_when() -> None:
+def test_a_sick_node_says_why_and_since_when() -> None:
     was = "1970-01-01T00:00:10.000000Z"
-    assert answer(GET, Health(False, 10.0)) == (503, {"lastUpdated": was, "currentTime": FRESH, "nodeEligible": True})
+    expected = {"lastUpdated": was, "currentTime": FRESH, "nodeEligible": True, "trouble": "it hurts"}
+    assert answer(GET, Health(False, 10.0, trouble="it hurts")) == (503, expected)
 
 
 def test_a_node_that_is_going_away_is_alive_but_gets_no_traffic() -> None:

@@ -44,7 +44,7 @@ def test_the_first_start() -> None:
     resources = registry()
     started(resources, "198.18.0.2")
     names = [record.key.name for record in resources.list(NAMESPACES)[0]]
-    assert names == ["default", "kube-node-lease", "kube-public", "kube-system"]
+    assert names == ["default", "kube-node-lease", "kube-public", "kube-system", "moorage-system"]
     service = msgspec.json.decode(resources.get(SERVICES, API_SERVICE).body)
     assert (service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"]) == ("10.96.0.1", 443)
     assert service["spec"]["ports"][0]["targetPort"] == 6443

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from moorage.api.auth import ADMINS, CONTROLLERS, NODES, User
+from moorage.api.auth import ADMINS, CONTROLLERS, EDGES, NODES, User
 from moorage.model.errors import UserError
-from moorage.run.identities import certified, node_identity
+from moorage.run.identities import certified, edge_identity, node_identity
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from moorage.run.identities import certified, node_identity
         ("admin", User("admin", (ADMINS,))),
         ("controller", User("moorage:controller", (CONTROLLERS,))),
         (node_identity("node-1"), User("system:node:node-1", (NODES,))),
+        (edge_identity("east"), User("moorage:edge:east", (EDGES,))),
         ("reader", None),
         ("node", None),
     ],

@@ -17,6 +17,7 @@ from moorage.model.errors import UserError
 
 ADMINS = "system:masters"
 NODES = "system:nodes"
+EDGES = "moorage:edges"
 CONTROLLERS = "moorage:controllers"
 READERS = "moorage:readers"
 AUTHENTICATED = "system:authenticated"
@@ -24,6 +25,9 @@ UNAUTHENTICATED = "system:unauthenticated"
 
 NODE_PREFIX = "system:node:"
 """A node is a member of NODES whose name is this and the name of its Node object."""
+
+EDGE_PREFIX = "moorage:edge:"
+"""Likewise a member of EDGES, and the name of the edge."""
 
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 """The `extra` key under which upstream tells which certificate or token somebody showed (KEP-4193)."""
@@ -40,7 +44,15 @@ class User(msgspec.Struct, frozen=True):
     @property
     def node(self) -> str:
         """The node that this user is the agent or kubelet of, or an empty name."""
-        return self.name.removeprefix(NODE_PREFIX) if NODES in self.groups and self.name.startswith(NODE_PREFIX) else ""
+        return self._named(NODES, NODE_PREFIX)
+
+    @property
+    def edge(self) -> str:
+        """The edge that this user is, or an empty name."""
+        return self._named(EDGES, EDGE_PREFIX)
+
+    def _named(self, group: str, prefix: str) -> str:
+        return self.name.removeprefix(prefix) if group in self.groups and self.name.startswith(prefix) else ""
 
 
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))

@@ -1,4 +1,4 @@
-"""What belongs to a node: conditions of the table of roles, and what a node may write into the objects that it creates.
+"""What belongs to a node or an edge: conditions of the table of roles, and what it may write into the objects that it creates.
 
 Source: upstream's node authorizer (`plugin/pkg/auth/authorizer/node`) and the NodeRestriction admission plugin.
 """
@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from moorage.api.auth import User
 from moorage.api.auth_asks import Ask, not_admitted
-from moorage.model.cluster import NODE_LEASE_NAMESPACE
+from moorage.model.cluster import NODE_LEASE_NAMESPACE, SYSTEM_NAMESPACE
 from moorage.model.meta import Key
 from moorage.model.slices import SERVICE_NAME_LABEL
 from moorage.model.wire import Tree
+from moorage.model.withdrawal import EDGE, NODE, applied_lease_key
 
 NodeOf = Callable[[Key], str | None]
 """Pod -> the node that it is bound to; empty where it is bound to none, None where there is no such Pod."""
@@ -36,7 +37,19 @@ def own_node(user: User, ask: Ask, node_of: NodeOf) -> bool:
 
 
 def own_lease(user: User, ask: Ask, node_of: NodeOf) -> bool:
-    return ask.namespace == NODE_LEASE_NAMESPACE and _is_named(ask, user.node)
+    name = _lease_name(user, ask.namespace)
+    return bool(name) and _is_named(ask, name)
+
+
+def _lease_name(user: User, namespace: str) -> str:
+    """What the user's Lease in a namespace is called; empty where it has none. A kubelet's tells that the node lives, an
+    agent's what its kernel holds.
+    """
+    if namespace == NODE_LEASE_NAMESPACE:
+        return user.node
+    if namespace != SYSTEM_NAMESPACE:
+        return ""
+    return applied_lease_key(*((NODE, user.node) if user.node else (EDGE, user.edge))).name
 
 
 def own_dns_slice(user: User, ask: Ask, node_of: NodeOf) -> bool:
@@ -58,14 +71,16 @@ def _is_named(ask: Ask, name: str) -> bool:
 
 
 def check_body(user: User, ask: Ask, tree: Tree) -> None:
-    """What a node creates or replaces must be its own by name and content. Raises ApiError 403."""
+    """What a node or an edge creates or replaces must be its own by name and content. Raises ApiError 403."""
     node = user.node
     if ask.subresource:
         return
     if ask.full == "nodes":
         _check_name(ask, tree, node, f'node "{node}" is not allowed to modify node "{_name(tree)}"')
     elif ask.full == "leases.coordination.k8s.io":
-        _check_name(ask, tree, node, "can only access node lease with the same name as the requesting node")
+        _check_name(
+            ask, tree, _lease_name(user, ask.namespace), "can only access node lease with the same name as the requesting node"
+        )
     elif ask.full == "endpointslices.discovery.k8s.io":
         _check_name(ask, tree, f"{DNS_SERVICE}-{node}", f'node "{node}" may write only its own slice of {DNS_SERVICE}')
         if problem := _foreign_endpoint(tree, node):

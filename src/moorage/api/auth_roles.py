@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from moorage.api.auth import ADMINS, AUTHENTICATED, CONTROLLERS, NODES, READERS, UNAUTHENTICATED, User
+from moorage.api.auth import ADMINS, AUTHENTICATED, CONTROLLERS, EDGES, NODES, READERS, UNAUTHENTICATED, User
 from moorage.api.auth_asks import Ask
 from moorage.api.auth_nodes import Condition, NodeOf, always, own_dns_slice, own_lease, own_node, own_pods
 
@@ -85,6 +85,12 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
         _may(f"{READ} delete", "pods", own_pods),
         _may("get update patch", "pods/status", own_pods),
         _may("get create update patch", EVENTS),
+    ),
+    EDGES: (
+        # what it compiles into its table, and who else does
+        _may(READ, ANY, but="secrets"),
+        _may("create update patch delete", LEASES, own_lease),
+        _may("create update patch", EVENTS),
     ),
     CONTROLLERS: (
         # the garbage collector and the clean-up of load balancers: owners and finalizers of whatever there is

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from moorage.api.auth import NODES, User
+from moorage.api.auth import EDGES, NODES, User
 from moorage.api.auth_asks import Ask
 from moorage.api.auth_nodes import NodeOf, check_body
 from moorage.api.auth_roles import ROLES, Rule
@@ -35,10 +35,10 @@ class RoleAuthorizer:
         return any(each.allows(user, ask, self._node_of) for each in self.rules(user))
 
     def admit(self, user: User, ask: Ask, tree: Tree) -> None:
-        if user.node:
+        if user.node or user.edge:
             check_body(user, ask, tree)
 
     def rules(self, user: User) -> tuple[Rule, ...]:
-        """A member of NODES that names no node is nobody's agent."""
-        groups = (each for each in user.groups if each != NODES or user.node)
+        """A member of NODES that names no node is nobody's agent; so it is with EDGES."""
+        groups = (each for each in user.groups if (each != NODES or user.node) and (each != EDGES or user.edge))
         return tuple(rule for group in groups for rule in self._roles.get(group, ()))

@@ -9,6 +9,7 @@ import typer
 from moorage.cli import (
     bench,
     demo,
+    drain,
     kubectl,
     migrate,
     pools,
@@ -32,6 +33,7 @@ for part in (
     kubectl,
     questions,
     pools,
+    drain,
     migrate,
     uninstall,
     bench,

@@ -113,6 +113,9 @@ def node(
         str, typer.Option(help="ADDRESS:PORT at which /metrics is served; empty: nowhere")
     ] = "127.0.0.1:10249",
     dns_port: Annotated[int, typer.Option(help="serve cluster DNS at this port of the node; 0: do not")] = 0,
+    self_check_port: Annotated[
+        int, typer.Option(help="port of 127.0.0.1 at which the agent answers itself, through its own rules")
+    ] = 10247,
     beside_other_proxy: BesideOption = False,
     log_format: LogFormatOption = "auto",
 ) -> None:
@@ -127,6 +130,7 @@ def node(
         localhost_node_ports=localhost_nodeports,
         metrics=metrics_bind_address,
         dns_port=dns_port,
+        self_check_port=self_check_port,
         beside_other_proxy=beside_other_proxy,
     )
     run_role("node", run_node(settings), log_format)

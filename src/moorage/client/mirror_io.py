@@ -122,7 +122,8 @@ class Mirror:
         if not taken:
             return
         for type_ in taken:
-            self._snapshot = self._snapshot.with_objects(type_, self._followed[type_].reflector.objects)
+            reflector = self._followed[type_].reflector
+            self._snapshot = self._snapshot.with_objects(type_, reflector.objects, reflector.told)
         self._changes = self._changes.merged(Changes(taken))
 
     async def _follow(self, followed: _Followed) -> None:

@@ -67,6 +67,10 @@ class Reflector:
         self.listed = False
         self._keep = keep or _all_of_it
         self._found: dict[Key, Object] = {}
+        self.told = ""
+        """The resourceVersion of the last list or event: `objects` are the state at it, once taken. A bookmark tells nothing of
+        objects, and each watch gets its own.
+        """
         self._version: str | None = None
         self._listing = ""
         self._arrived: dict[Key, Object | None] = {}
@@ -98,7 +102,7 @@ class Reflector:
         """The list is complete. What is not among its objects is gone."""
         self._arrived = {key: None for key in self._held if key not in self._found} | self._found
         self._found = {}
-        self._version = self._listing
+        self._version = self.told = self._listing
         self.listed = True
         return self._go(now)
 
@@ -116,6 +120,7 @@ class Reflector:
         version = event.obj.metadata.resource_version
         if event.type != BOOKMARK:
             self._arrived[event.obj.key] = None if event.type == DELETED else self._keep(event.obj)
+            self.told = version
         if version != self._version:
             self._version = version
             self._moved = True

@@ -29,6 +29,10 @@ from moorage.lab.probes import ProbeKind, probe_of
 from moorage.lab.unsupported import unsupported
 from moorage.model.pods import DEFAULT_GRACE_SECONDS, Container, Pod
 from moorage.model.reason import Reason
+from moorage.model.withdrawal import is_withdrawn, waits_for_withdrawal
+
+LAST_SECONDS = 5.0
+"""Of a Pod's grace: they are its containers' own, also where nodes and edges have not taken the Pod out."""
 
 
 class Attach(msgspec.Struct, frozen=True):
@@ -232,12 +236,19 @@ class _Deciding:
         if self.now >= stop.kill_at and not stop.kill_sent:
             self.actions.append(Signal(name, kill=True))
             stop = msgspec.structs.replace(stop, term_sent=True, kill_sent=True)
-        elif self.now >= stop.term_at and not stop.term_sent:
+        elif self.now >= self._term_at(stop) and not stop.term_sent:
             self.actions.append(Signal(name, kill=False))
             stop = msgspec.structs.replace(stop, term_sent=True)
         self.containers[name] = msgspec.structs.replace(run, stop=stop)
         if not stop.kill_sent:
-            self.due.append(stop.kill_at if stop.term_sent else stop.term_at)
+            self.due.append(stop.kill_at if stop.term_sent else self._term_at(stop))
+
+    def _term_at(self, stop: Stop) -> float:
+        """SIGTERM waits until the Pod is withdrawn, where it asks for that, or the last seconds of its grace begin."""
+        leaves = self.pod.metadata.deletion_timestamp is not None
+        if not leaves or not waits_for_withdrawal(self.pod) or is_withdrawn(self.pod):
+            return stop.term_at
+        return max(stop.term_at, stop.kill_at - LAST_SECONDS)
 
     def _probe_steps(self, container: Container) -> None:
         """Attempts that are due. A container on its way out is asked for its readiness only."""

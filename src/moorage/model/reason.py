@@ -121,6 +121,11 @@ class Reason(enum.Enum):
     TOO_MANY_ADDRESSES_TO_MIRROR = "TooManyAddressesToMirror"
     """A subset of an Endpoints object has more than 1,000 addresses: those beyond are not mirrored to EndpointSlices."""
 
+    WITHDRAWN = "Withdrawn"
+    """No node and no edge sends new connections to the terminating Pod (condition `moorage.dev/withdrawn`)."""
+    WITHDRAWING = "Withdrawing"
+    """Some node or edge has not taken the terminating Pod out of its kernel yet; the message names them."""
+
     # Nodes (control, balance).
     NODE_READY = "NodeReady"
     """The node's Lease is fresh and it says that it is ready."""
@@ -168,3 +173,7 @@ class Reason(enum.Enum):
     """The kernel refused a change; it is tried again."""
     RULES_ALTERED = "RulesAltered"
     """Another program has changed the rules in the kernel; they are put right."""
+    SELF_CHECK_FAILED = "SelfCheckFailed"
+    """The node's own rules do not lead to the agent's own frontend: nothing is announced, load balancers leave the node out."""
+    SELF_CHECK_PASSED = "SelfCheckPassed"
+    """The node's own rules answer again, or for the first time."""

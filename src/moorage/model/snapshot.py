@@ -16,9 +16,14 @@ _NOTHING: Mapping[Key, Object] = MappingProxyType({})
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Objects by type and key. Never mutated: `with_objects` gives a new one that shares what did not change."""
+    """Objects by type and key. Never mutated: `with_objects` gives a new one that shares what did not change.
+
+    `versions` are, by type, the resourceVersion up to which a mirror had heard of it: that of a list, or of the last event.
+    Those of one type may be compared as numbers (KEP-5504).
+    """
 
     by_type: Mapping[type[Object], Mapping[Key, Object]] = {}
+    versions: Mapping[type[Object], str] = {}
 
     def all(self, type_: type[T]) -> Mapping[Key, T]:
         return cast("Mapping[Key, T]", self.by_type.get(type_, _NOTHING))
@@ -26,8 +31,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     def get(self, type_: type[T], key: Key) -> T | None:
         return self.all(type_).get(key)
 
-    def with_objects(self, type_: type[Object], objects: Mapping[Key, Object]) -> Snapshot:
-        return Snapshot({**self.by_type, type_: objects})
+    def with_objects(self, type_: type[Object], objects: Mapping[Key, Object], version: str = "") -> Snapshot:
+        versions = {**self.versions, type_: version} if version else self.versions
+        return Snapshot({**self.by_type, type_: objects}, versions)
 
     @classmethod
     def of(cls, objects: Iterable[Object]) -> Snapshot:

@@ -1,4 +1,4 @@
-"""How an agent does, in numbers that only grow. Written where things happen, read when somebody asks."""
+"""How an agent does, in numbers most of which only grow. Written where things happen, read when somebody asks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Figures(msgspec.Struct):
     """`syncs`: from a change that the agent has seen to the kernel. `last_sync` is in seconds since the epoch, or 0.
 
     `operations` were written to the kernel, `refusals` are changes that it refused, `repairs` what others had altered, `flows`
-    tracked ones that were forgotten.
+    tracked ones that were forgotten. `checks_failed` are connections through the node's own rules without an answer; `answers`
+    says whether the last ones had one.
     """
 
     syncs: Durations = msgspec.field(default_factory=Durations)
@@ -34,3 +35,5 @@ class Figures(msgspec.Struct):
     refusals: int = 0
     repairs: int = 0
     flows: int = 0
+    checks_failed: int = 0
+    answers: bool = False

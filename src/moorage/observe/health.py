@@ -18,7 +18,8 @@ LIVEZ = "/livez"
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`healthy`: the kernel holds the newest table. `last_updated` is when that was last so, in seconds since the epoch.
+    """`healthy`: the kernel holds the newest table, and its rules do their work. `last_updated` is when that was last so, in
+    seconds since the epoch. `trouble` says in words why it is not healthy.
 
     `node_eligible` is false for a node that should get no new connections, because it is going away (KEP-3836).
     """
@@ -26,6 +27,7 @@ class Health(msgspec.Struct, frozen=True):
     healthy: bool
     last_updated: float = 0.0
     node_eligible: bool = True
+    trouble: str = ""
 
 
 def respond(request: Request, health: Health, now: float) -> bytes:
@@ -37,6 +39,8 @@ def respond(request: Request, health: Health, now: float) -> bytes:
         "lastUpdated": micro_timestamp(now if health.healthy else health.last_updated),
         "currentTime": micro_timestamp(now),
     }
+    if not health.healthy:
+        body["trouble"] = health.trouble
     good = health.healthy
     if request.path == HEALTHZ:
         good = good and health.node_eligible

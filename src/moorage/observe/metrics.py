@@ -48,7 +48,10 @@ def _of_agent(figures: Figures) -> Iterator[Metric]:
     yield HistogramMetricFamily(name, "From a change that the agent has seen to the kernel.", buckets, figures.syncs.total)
     name = "moorage_sync_last_timestamp_seconds"
     yield GaugeMetricFamily(name, "When the kernel last took a table; 0 before the first.", figures.last_sync)
+    name = "moorage_self_check_healthy"
+    yield GaugeMetricFamily(name, "1 while the node's own rules answer the agent.", figures.answers)
     for name, text, value in (
+        ("moorage_self_check_failures", "Connections through the node's own rules without an answer.", figures.checks_failed),
         ("moorage_sync_operations", "Elements written to the kernel.", figures.operations),
         ("moorage_sync_refusals", "Changes that the kernel refused, and that are tried again.", figures.refusals),
         ("moorage_rules_repairs", "Repairs of what another program had altered.", figures.repairs),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from moorage.model.cluster import Namespace
+from moorage.model.cluster import SYSTEM_NAMESPACE
 from moorage.model.lb import IPAddressPool, IPAddressPoolSpec
 from moorage.model.meta import Object, ObjectMeta
 from moorage.model.service import Service, ServicePort, ServiceSpec
 from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE
-
-SYSTEM_NAMESPACE = "moorage-system"
 
 
 def addons(dns_address: str, pool: str | None) -> tuple[Object, ...]:
@@ -32,11 +30,10 @@ def addons(dns_address: str, pool: str | None) -> tuple[Object, ...]:
     )
     if pool is None:
         return (dns,)
-    namespace = Namespace(api_version="v1", kind="Namespace", metadata=ObjectMeta(name=SYSTEM_NAMESPACE))
     default = IPAddressPool(
         api_version="metallb.io/v1beta1",
         kind="IPAddressPool",
         metadata=ObjectMeta(name="default", namespace=SYSTEM_NAMESPACE),
         spec=IPAddressPoolSpec(addresses=(pool,)),
     )
-    return (dns, namespace, default)
+    return (dns, default)

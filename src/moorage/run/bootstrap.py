@@ -1,4 +1,4 @@
-"""What every cluster has from its first moment: four namespaces, the ranges of ClusterIPs, and the Service by which Pods reach
+"""What every cluster has from its first moment: namespaces, the ranges of ClusterIPs, and the Service by which Pods reach
 the API.
 
 Run at each start of the server: what exists is left as it is, but the `kubernetes` endpoints follow the advertised address, and
@@ -12,6 +12,7 @@ import ipaddress
 import structlog
 
 from moorage.manifest.convert import to_tree
+from moorage.model.cluster import NODE_LEASE_NAMESPACE, SYSTEM_NAMESPACE
 from moorage.model.endpoints import SKIP_MIRROR_LABEL
 from moorage.model.errors import ApiError
 from moorage.model.kinds import ENDPOINT_SLICES, ENDPOINTS, NAMESPACES, SERVICE_CIDRS, SERVICES, Kind
@@ -24,7 +25,7 @@ from moorage.model.wire import Tree
 
 log = structlog.get_logger()
 
-BOOTSTRAP_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+BOOTSTRAP_NAMESPACES = ("default", "kube-system", "kube-public", NODE_LEASE_NAMESPACE, SYSTEM_NAMESPACE)
 
 API_SERVICE = Key("default", "kubernetes")
 API_SERVICE_PORT = 443

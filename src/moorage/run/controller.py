@@ -26,6 +26,7 @@ from moorage.control.node_health import NodeHealthController
 from moorage.control.schedule import Scheduler
 from moorage.control.service_accounts import ServiceAccountController
 from moorage.control.types import Controller
+from moorage.control.withdrawals import WithdrawalController
 
 
 class ControllerSettings(msgspec.Struct, frozen=True):
@@ -55,6 +56,7 @@ async def run_controller(settings: ControllerSettings) -> None:
         BrokenObjectsController(),
         LoadBalancerController(settings.load_balancer, probes),
         NodeHealthController(settings.node_grace),
+        WithdrawalController(),
         Scheduler(),
         *(_housekeepers(access) if settings.housekeeping else ()),
     )

@@ -33,12 +33,17 @@ from moorage.model.errors import HostError
 from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
+from moorage.model.snapshot import Snapshot
+from moorage.model.withdrawal import EDGE
 from moorage.observe.health_io import HealthServer
+from moorage.run.acknowledge_io import Acknowledger
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.run.proxy_keeper import ProxyKeeper
+from moorage.run.self_check_io import Standing
 from moorage.table.lean import lean
+from moorage.table.self_check import with_self_check
 from moorage.table.types import ForwardingTable
 
 RETRY = 1.0
@@ -85,28 +90,33 @@ async def _work(settings: EdgeSettings, announcer: Announcer, leaving: asyncio.E
     datapath = NftDatapath()
     forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
-    health = HealthServer(settings.healthz_port, lambda: replace(forwarder.health(), node_eligible=not leaving.is_set()))
+    standing = Standing(forwarder, _log)
+    health = HealthServer(settings.healthz_port, lambda: replace(standing.health(), node_eligible=not leaving.is_set()))
     health.listen()
+    standing.listen()
     datapath.start()
     changed = asyncio.Event()
     proxies = ProxyKeeper(Path(settings.directory) / "haproxy")
-    try:
-        async with (
-            HttpClient(access, user_agent="moorage-edge") as client,
-            NodeProber(settings.probes) as prober,
-            asyncio.TaskGroup() as tasks,
-        ):
-            mirror = Mirror(client, [Want(Service, keep=lean), Want(EndpointSlice, keep=lean), Want(Node)])
-            tasks.create_task(mirror.run(), name="mirror")
-            tasks.create_task(health.serve(), name="health")
-            tasks.create_task(guard(forwarder, _log), name="guard")
-            tasks.create_task(proxies.run(), name="proxies")
-            tasks.create_task(_follow_objects(mirror, prober, settings.probes, changed), name="objects")
-            tasks.create_task(_follow_health(prober, changed), name="node health")
-            seen = _Seen(settings, mirror, prober)
-            await _balance(seen, forwarder, proxies, announcer, changed)
-    finally:
-        await announcer.release()
+    async with HttpClient(access, user_agent="moorage-edge") as client, NodeProber(settings.probes) as prober:
+        acknowledger = Acknowledger(client, EDGE, settings.name)
+        kernel = _Kernel(forwarder, standing, acknowledger, proxies, announcer)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                mirror = Mirror(client, [Want(Service, keep=lean), Want(EndpointSlice, keep=lean), Want(Node)])
+                tasks.create_task(mirror.run(), name="mirror")
+                tasks.create_task(health.serve(), name="health")
+                tasks.create_task(guard(forwarder, _log), name="guard")
+                tasks.create_task(standing.run(), name="self-check")
+                tasks.create_task(acknowledger.run(), name="acknowledgements")
+                tasks.create_task(proxies.run(), name="proxies")
+                tasks.create_task(_follow_health(prober, changed), name="node health")
+                tasks.create_task(_follow_standing(standing, changed), name="standing")
+                seen = _Seen(settings, mirror, prober)
+                tasks.create_task(_follow_objects(seen, acknowledger, changed), name="objects")
+                await _balance(seen, kernel, changed)
+        finally:
+            await announcer.release()
+            await acknowledger.resign()
 
 
 class _Seen(NamedTuple):
@@ -116,19 +126,30 @@ class _Seen(NamedTuple):
     mirror: Mirror
     prober: NodeProber
 
-    def table(self, previous: ForwardingTable) -> ForwardingTable:
+    def table(self, snapshot: Snapshot, previous: ForwardingTable) -> ForwardingTable:
         prober, keep = self.prober, self.settings.keep_source
-        return edge_table(self.mirror.snapshot, prober.healthy, previous, prober.checks, keep)
+        return edge_table(snapshot, prober.healthy, previous, prober.checks, keep)
 
 
-def _log(reason: Reason, message: str) -> None:
-    log.warning(message, reason=reason.value)
+class _Kernel(NamedTuple):
+    """What a table goes to: the rules, who looks whether they work, who says that they are there, HAProxy, the addresses."""
+
+    forwarder: Forwarder
+    standing: Standing
+    acknowledger: Acknowledger
+    proxies: ProxyKeeper
+    announcer: Announcer
 
 
-async def _follow_objects(mirror: Mirror, prober: NodeProber, probes: HealthSettings, changed: asyncio.Event) -> None:
+def _log(reason: Reason, message: str, *, warning: bool = True) -> None:
+    (log.warning if warning else log.info)(message, reason=reason.value)
+
+
+async def _follow_objects(seen: _Seen, acknowledger: Acknowledger, changed: asyncio.Event) -> None:
     while True:
-        snapshot, _ = await mirror.next()
-        prober.follow(targets(snapshot, probes))
+        snapshot, changes = await seen.mirror.next()
+        seen.prober.follow(targets(snapshot, seen.settings.probes))
+        acknowledger.see(snapshot, changes)
         changed.set()
 
 
@@ -140,26 +161,36 @@ async def _follow_health(prober: NodeProber, changed: asyncio.Event) -> None:
         changed.set()
 
 
-async def _balance(
-    seen: _Seen, forwarder: Forwarder, proxies: ProxyKeeper, announcer: Announcer, changed: asyncio.Event
-) -> None:
-    """Rules before addresses: an address is announced only when the kernel knows what to do with its traffic."""
-    table = ForwardingTable()
+async def _follow_standing(standing: Standing, changed: asyncio.Event) -> None:
+    while True:
+        await standing.changed()
+        changed.set()
+
+
+async def _balance(seen: _Seen, kernel: _Kernel, changed: asyncio.Event) -> None:
+    """Rules before addresses: an address is announced only while the kernel does with its traffic what it should."""
+    forwarder, standing, acknowledger, proxies, announcer = kernel
+    table, snapshot = ForwardingTable(), Snapshot()
     wake_in: float | None = None
     while True:
         try:
             async with asyncio.timeout(wake_in):
                 await changed.wait()
             changed.clear()
-            table = seen.table(table)
-            left, wanted = divide(table, seen.mirror.snapshot)
-            forwarder.apply(left)
+            snapshot = seen.mirror.snapshot
+            table = seen.table(snapshot, table)
+            left, wanted = divide(table, snapshot)
+            forwarder.apply(with_self_check(left))
             proxies.want(wanted)
         except TimeoutError:
             forwarder.wake()
+        if forwarder.settled:
+            acknowledger.hold(snapshot)
         wake_in = forwarder.wake_in
+        if not standing.known:
+            continue
         try:
-            await announcer.own(owned(seen.mirror.snapshot))
+            await announcer.own(owned(snapshot) if standing.healthy else frozenset())
         except HostError as error:
             log.error("an address is not owned", error=str(error), retry_in_s=RETRY)
             wake_in = RETRY if wake_in is None else min(RETRY, wake_in)

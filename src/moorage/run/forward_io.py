@@ -32,6 +32,7 @@ class Forwarder:
         self._clock = clock
         self._table: ForwardingTable | None = None
         self._retry_at: float | None = None
+        self._refusal = ""
         self._settle_at: float | None = None
         self._pause = FIRST_RETRY
         self._waiting_since: float | None = None
@@ -49,7 +50,7 @@ class Forwarder:
         try:
             repair = self._datapath.inspect()
         except HostError as error:
-            self._retry_at = self._later(error)
+            self._retry_at, self._refusal = self._later(error), f"the kernel refuses a change: {error}"
             return None
         if repair is not None:
             self.figures.repairs += 1
@@ -61,6 +62,11 @@ class Forwarder:
         """Seconds until `wake` should be called, or None when nothing is left to do."""
         due = [each for each in (self._retry_at, self._settle_at) if each is not None]
         return max(0.0, min(due) - self._clock()) if due else None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the kernel holds the newest table, and no tracked flow contradicts it."""
+        return self._table is not None and self._retry_at is None and self._settle_at is None
 
     @property
     def table(self) -> ForwardingTable:
@@ -90,9 +96,9 @@ class Forwarder:
         try:
             applied = self._datapath.apply(self._table)
         except HostError as error:
-            self._retry_at = self._later(error)
+            self._retry_at, self._refusal = self._later(error), f"the kernel refuses a change: {error}"
             return
-        self._retry_at, self._pause = None, FIRST_RETRY
+        self._retry_at, self._refusal, self._pause = None, "", FIRST_RETRY
         self._settle_at = self._settle_at or self._clock() + SETTLE_AFTER
         self.figures.last_sync = time.time()
         self.figures.operations += applied.operations
@@ -123,4 +129,5 @@ class Forwarder:
 
     def health(self) -> Health:
         """Healthy while the kernel holds the newest table."""
-        return Health(self._table is not None and self._retry_at is None, last_updated=self.figures.last_sync)
+        trouble = self._refusal or ("" if self._table is not None else "there is no table in the kernel yet")
+        return Health(not trouble, self.figures.last_sync, trouble=trouble)

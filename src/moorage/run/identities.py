@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 
-from moorage.api.auth import ADMINS, CONTROLLERS, NODE_PREFIX, NODES, User
+from moorage.api.auth import ADMINS, CONTROLLERS, EDGE_PREFIX, EDGES, NODE_PREFIX, NODES, User
 from moorage.model.errors import UserError
 
 ADMIN = "admin"
 CONTROLLER = "controller"
 NODE = "node:"
+EDGE = "edge:"
 READER = "reader"
-"""Has a token: it is for people and programs that only look, the edge among them."""
+"""Has a token: it is for people and programs that only look."""
 
-_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,50}[a-z0-9])?")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,50}[a-z0-9])?")
 """Shorter than Kubernetes allows: with `system:node:` before it, it must fit into the 64 characters of a CN (RFC 5280)."""
 
 
@@ -25,15 +26,23 @@ def node_identity(name: str) -> str:
     return f"{NODE}{name}"
 
 
+def edge_identity(name: str) -> str:
+    """The word for an edge."""
+    return f"{EDGE}{name}"
+
+
 def certified(word: str) -> User | None:
-    """The user that gets a certificate under this word, or None. Raises UserError for a node that no Node can be called."""
+    """The user that gets a certificate under this word, or None. Raises UserError for what no node and no edge is called."""
     if word == ADMIN:
         return User("admin", (ADMINS,))
     if word == CONTROLLER:
         return User("moorage:controller", (CONTROLLERS,))
-    if not word.startswith(NODE):
-        return None
-    name = word.removeprefix(NODE)
-    if not _NODE_NAME.fullmatch(name):
-        raise UserError(f"{word!r} names no node: after {NODE!r} comes the name of a Node object, of at most 52 characters")
-    return User(f"{NODE_PREFIX}{name}", (NODES,))
+    for role, prefix, group, kind in ((NODE, NODE_PREFIX, NODES, "node"), (EDGE, EDGE_PREFIX, EDGES, "edge")):
+        if word.startswith(role):
+            name = word.removeprefix(role)
+            if not _NAME.fullmatch(name):
+                raise UserError(
+                    f"{word!r} names no {kind}: after {role!r} comes a name as objects have, of at most 52 characters"
+                )
+            return User(f"{prefix}{name}", (group,))
+    return None

@@ -13,6 +13,8 @@ import asyncio
 import gc
 import time
 from contextlib import closing
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -33,8 +35,10 @@ from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
+from moorage.model.withdrawal import NODE
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
+from moorage.run.acknowledge_io import Acknowledger
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
@@ -42,10 +46,12 @@ from moorage.run.local_checks import LocalChecks
 from moorage.run.local_dns import dns_slice_key, dns_verbs
 from moorage.run.measure_io import Measurements
 from moorage.run.network import PRIMARY, network_settings
+from moorage.run.self_check_io import Standing
 from moorage.run.tell_io import Teller
 from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.lean import lean
+from moorage.table.self_check import PORT, self_check, without_self_check
 from moorage.table.types import NodeFacts
 
 log = structlog.get_logger()
@@ -66,7 +72,8 @@ class NodeSettings(msgspec.Struct, frozen=True):
     """`cluster_cidrs` are the Pod networks; empty means those of the Node objects. `dns_port` 0 serves no DNS.
 
     `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds 127.0.0.0/8. `metrics` is the ADDRESS:PORT at
-    which they are served; empty serves none. `beside_other_proxy` starts though another proxy serves here.
+    which they are served; empty serves none. `beside_other_proxy` starts though another proxy serves here. `self_check_port` is
+    that of `table.self_check`.
     """
 
     name: str
@@ -77,6 +84,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
     health_port: int = 10256
     metrics: str = METRICS
     dns_port: int = 0
+    self_check_port: int = PORT
     beside_other_proxy: bool = False
 
     @property
@@ -125,12 +133,15 @@ async def run_node(settings: NodeSettings) -> None:
     look_around(datapath, settings.beside_other_proxy)
     async with HttpClient(access, user_agent="moorage-node") as client:
         mirror = Mirror(client, wants(settings.name))
-        teller = Teller(client, "moorage-node", lambda: mirror.snapshot.get(Node, Key("", settings.name)))
-        health = HealthServer(settings.health_port, lambda: node_health(settings.name, forwarder.health(), mirror.snapshot))
+        itself = partial(_own_node, mirror, settings.name)
+        teller = Teller(client, "moorage-node", itself)
+        standing = Standing(forwarder, teller.say, settings.self_check_port)
+        health = HealthServer(settings.health_port, lambda: node_health(settings.name, standing.health(), mirror.snapshot))
         health.listen()
+        standing.listen()
         servers: list[HealthServer | MetricsServer] = [health]
         if metrics_at is not None:
-            measurements = Measurements(forwarder.figures, lambda: forwarder.table, NftCounters())
+            measurements = Measurements(forwarder.figures, lambda: without_self_check(forwarder.table), NftCounters())
             servers.append(MetricsServer(*metrics_at, measurements.render))
         async with asyncio.TaskGroup() as tasks:
             starting = tasks.create_task(asyncio.to_thread(datapath.start), name="datapath")
@@ -139,20 +150,33 @@ async def run_node(settings: NodeSettings) -> None:
             for server in servers:
                 tasks.create_task(server.serve(), name=type(server).__name__)
             tasks.create_task(guard(forwarder, teller.say), name="guard")
+            tasks.create_task(standing.run(), name="self-check")
+            acknowledger = Acknowledger(client, NODE, settings.name, itself)
+            tasks.create_task(acknowledger.run(), name="acknowledgements")
             moved = asyncio.Event()
             if settings.dns_port:
                 tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
                 tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
             await starting
-            with closing(LocalChecks(forwarder.health, teller)) as checks:
-                await _forward(settings.name, network, mirror, forwarder, checks, moved)
+            with closing(LocalChecks(standing.health, teller)) as checks:
+                await _forward(settings, network, mirror, forwarder, _Followers(checks, acknowledger, moved))
+
+
+class _Followers(NamedTuple):
+    """Who else follows the changes, once the kernel has them."""
+
+    checks: LocalChecks
+    acknowledger: Acknowledger
+    moved: asyncio.Event
 
 
 async def _forward(
-    name: str, network: NetworkSettings, mirror: Mirror, forwarder: Forwarder, checks: LocalChecks, moved: asyncio.Event
+    settings: NodeSettings, network: NetworkSettings, mirror: Mirror, forwarder: Forwarder, followers: _Followers
 ) -> None:
     """The path of every change: no timer, no poll; a burst becomes one table."""
-    compiler, facts = Compiler(), NodeFacts(name)
+    checks, acknowledger, moved = followers
+    snapshot = Snapshot()
+    compiler, facts = Compiler(self_check(settings.self_check_port)), NodeFacts(settings.name)
     begun = time.monotonic()
     while True:
         try:
@@ -161,16 +185,26 @@ async def _forward(
         except TimeoutError:
             forwarder.wake()
             checks.wake()
+            if forwarder.settled:
+                acknowledger.hold(snapshot)
             continue
         since = time.monotonic()
         if changes.everything or changes.of(Node) or changes.of(ServiceCIDR):
-            facts = node_facts(name, snapshot, network)
+            facts = node_facts(settings.name, snapshot, network)
         if changes.everything:
             log.info("listed", services=len(snapshot.all(Service)), ms=round(1e3 * (time.monotonic() - begun), 2))
         table = compiler.update(snapshot, changes, facts)
         forwarder.apply(table, since)
+        forwarder.wake()
+        acknowledger.see(snapshot, changes)
+        if forwarder.settled:
+            acknowledger.hold(snapshot)
         checks.follow(snapshot, table.checks)
         moved.set()
+
+
+def _own_node(mirror: Mirror, name: str) -> Node | None:
+    return mirror.snapshot.get(Node, Key("", name))
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:

@@ -1,4 +1,6 @@
-"""`moorage trace` and `moorage explain`: what the API says now, read through the same table that the node agents compile."""
+"""`moorage trace`, `explain` and `drain --simulate`: what the API says now, read through the same code that decides about the
+real cluster.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from moorage.model.config import ConfigMap
 from moorage.model.errors import ApiError, UserError
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key, Object
+from moorage.model.metallb import BGPAdvertisement, L2Advertisement, ServiceL2Status
 from moorage.model.net import Address, Protocol, parse_address
 from moorage.model.pods import Pod
 from moorage.model.ports import Client
@@ -18,6 +21,7 @@ from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
+from moorage.observe.drain import Forecast, forecast
 from moorage.observe.explain import Explanation, explain_service
 from moorage.observe.migrate import Migration, check
 from moorage.table.compile import compile_table
@@ -26,6 +30,9 @@ from moorage.table.trace import Packet, Verdict, trace
 
 PING = "icmp"
 NOT_FOUND = 404
+ANNOUNCED = (IPAddressPool, L2Advertisement, BGPAdvertisement, ServiceL2Status)
+OPTIONAL: tuple[type[Object], ...] = (ServiceCIDR, IPAddressPool, *ANNOUNCED)
+"""A server before Kubernetes 1.33 has no ServiceCIDRs, and one without MetalLB's definitions none of its kinds."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -58,13 +65,13 @@ def parse_target(text: str) -> Target:
 
 
 async def read_cluster(client: Client, types: tuple[type[Object], ...]) -> Snapshot:
-    """One list of each kind. A server before Kubernetes 1.33 has no ServiceCIDRs, and one without MetalLB no pools."""
+    """One list of each kind. A server that does not have one of OPTIONAL has no objects of it."""
     snapshot = Snapshot()
     for type_ in types:
         try:
             objects, _ = await client.list(type_)
         except ApiError as error:
-            if error.code != NOT_FOUND or type_ not in (ServiceCIDR, IPAddressPool):
+            if error.code != NOT_FOUND or type_ not in OPTIONAL:
                 raise
             continue
         snapshot = snapshot.with_objects(type_, {each.key: each for each in objects})
@@ -147,3 +154,8 @@ async def ask_explain(client: Client, name: str, settings: NetworkSettings) -> E
     namespace, _, short = name.rpartition("/")
     snapshot = await read_cluster(client, (Service, Pod, EndpointSlice, Node, Event, ServiceCIDR))
     return explain_service(snapshot, Key(namespace or "default", short), settings)
+
+
+async def ask_drain(client: Client, node: str) -> Forecast:
+    """What would become of the cluster without that node."""
+    return forecast(await read_cluster(client, (Node, Pod, Service, EndpointSlice, *ANNOUNCED)), node)

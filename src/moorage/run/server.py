@@ -194,5 +194,5 @@ def _credential(word: str, pki: Pki, users: Mapping[str, User]) -> Mapping[str, 
     tokens = {user.name: token for token, user in users.items()}
     if word not in tokens:
         known = ", ".join(sorted({"admin", *tokens}))
-        raise UserError(f"there is no user {word!r}: there are {known}, controller, and node:NAME for each node")
+        raise UserError(f"there is no user {word!r}: there are {known}, controller, node:NAME and edge:NAME")
     return by_token(tokens[word])

@@ -24,7 +24,7 @@ from moorage.model.cluster import Namespace
 from moorage.model.errors import ApiError, HostError, UserError
 from moorage.model.meta import Key
 from moorage.run.addons import addons
-from moorage.run.identities import ADMIN, CONTROLLER, READER, node_identity
+from moorage.run.identities import ADMIN, CONTROLLER, READER, edge_identity, node_identity
 from moorage.run.lab_node import LabNode
 from moorage.run.power import follow_power
 from moorage.run.roles_io import DEATHS, Role, RoleRunner, log_tail, stop_all
@@ -37,6 +37,8 @@ NODE_GRACE = 3.0
 START_LIMIT = 30.0
 """Seconds that a part is given to come up."""
 
+EDGE = "edge"
+"""The name of the edge of the lab, and of its machine."""
 LOAD_BALANCERS = ("edge", "none")
 DATAPLANES = ("auto", "nft")
 
@@ -139,7 +141,8 @@ class Standalone:
         arguments += ["--listen-fd", str(door.fileno()), "--advertise", f"{self.plan.server.address}:{API_PORT}"]
         for user, path in ((ADMIN, self.kubeconfig), (READER, reader_kubeconfig(self.settings.instance))):
             arguments += ["--kubeconfig-out", f"{user}={self.server_url}={path}"]
-        for word in (CONTROLLER, READER, *(node_identity(each.name) for each in self.plan.node_machines)):
+        agents = (edge_identity(EDGE), *(node_identity(each.name) for each in self.plan.node_machines))
+        for word in (CONTROLLER, READER, *agents):
             arguments += ["--kubeconfig-out", f"{word}={inside}={self._inside(word)}"]
         server = await self._run(Role("server", "server", tuple(arguments), (door.fileno(),)))
         self._client = await self._stack.enter_async_context(await self._reach_api(server))
@@ -170,7 +173,8 @@ class Standalone:
         await self._run(Role("controller", "server", ("controller", *arguments)))
         if balancer == "edge":
             where = ("--interface", INTERFACE, "--run-dir", str(self._state / "edge"))
-            await self._run(Role("edge", "edge", ("edge", "--name", "edge", "--kubeconfig", str(self._inside(READER)), *where)))
+            who = ("--name", EDGE, "--kubeconfig", str(self._inside(edge_identity(EDGE))))
+            await self._run(Role(EDGE, EDGE, ("edge", *who, *where)))
         pool = self.plan.load_balancer_range if balancer == "edge" else None
         for each in addons(str(self.plan.dns_address), pool):
             await self.client.create(each)

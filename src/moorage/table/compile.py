@@ -6,7 +6,7 @@ those. The frontends of all others keep their identity from table to table, whic
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from moorage.model.meta import Key
@@ -16,7 +16,7 @@ from moorage.model.snapshot import Changes, Snapshot
 from moorage.table.claims import Claims, verdict
 from moorage.table.frontends import compile_service
 from moorage.table.slice_index import SliceIndex
-from moorage.table.types import ForwardingTable, LocalCheck, NodeFacts, TableNote
+from moorage.table.types import ForwardingTable, Frontend, LocalCheck, NodeFacts, TableNote
 
 T = TypeVar("T")
 
@@ -27,10 +27,13 @@ def compile_table(snapshot: Snapshot, facts: NodeFacts) -> ForwardingTable:
 
 
 class Compiler:
-    """Keeps the last table and what it was made from. One Compiler serves one node, and sees its snapshots in order."""
+    """Keeps the last table and what it was made from. One Compiler serves one node, and sees its snapshots in order. `own` are
+    frontends of the agent's own: they are in every table, under keys that no Service has.
+    """
 
-    def __init__(self) -> None:
-        self._table = ForwardingTable()
+    def __init__(self, own: Mapping[Key, tuple[Frontend, ...]] = {}) -> None:
+        self._own = own
+        self._table = ForwardingTable(own)
         self._facts: NodeFacts | None = None
         self._slices = SliceIndex()
         self._claims = Claims()
@@ -45,7 +48,7 @@ class Compiler:
         """
         if changes.everything or self._facts is None or _place(facts) != _place(self._facts):
             self._slices = SliceIndex(snapshot.all(EndpointSlice).values())
-            touched = {*snapshot.all(Service), *self._table.services, *self._table.notes}
+            touched = {*snapshot.all(Service), *self._table.services, *self._table.notes} - self._own.keys()
         else:
             touched = self._slices.update(snapshot, changes.of(EndpointSlice)) | changes.of(Service)
         self._facts = facts
