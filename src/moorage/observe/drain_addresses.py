@@ -12,13 +12,11 @@ from moorage.model.cluster import Node
 from moorage.model.meta import Key, is_true
 from moorage.model.metallb import ServiceL2Status
 from moorage.model.net import Address
-from moorage.model.service import ANNOUNCE, CLASSES, EDGE, Service, provider_of
+from moorage.model.service import EDGE, Service
 from moorage.model.snapshot import Snapshot
 from moorage.table.ingress import ingress_addresses
 
 L2, BGP = "l2", "bgp"
-
-_EDGE_CLASS = next(name for name, provider in CLASSES.items() if provider == EDGE)
 
 Elect = Callable[[Mapping[Address, L2Wish]], Mapping[Address, str]]
 """Who answers for each address among those that may; an address that is left out is not known of."""
@@ -66,10 +64,9 @@ def _edge(snapshot: Snapshot, after: Snapshot, name: str) -> Iterator[AddressEff
 def _edge_nodes(snapshot: Snapshot, healthy: frozenset[str]) -> Mapping[tuple[Address, tuple[str, ...]], set[str]]:
     """The nodes behind each address of each Service."""
     found: dict[tuple[Address, tuple[str, ...]], set[str]] = {}
-    for key, frontends in edge_table(snapshot, healthy, _EDGE_CLASS).services.items():
-        if provider_of(snapshot.all(Service)[key]) != ANNOUNCE:
-            for each in frontends:
-                found.setdefault((each.match.address, (str(key),)), set()).update(one.node for one in each.backends)
+    for key, frontends in edge_table(snapshot, healthy).services.items():
+        for each in frontends:
+            found.setdefault((each.match.address, (str(key),)), set()).update(one.node for one in each.backends)
     return found
 
 
