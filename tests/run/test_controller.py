@@ -21,7 +21,8 @@ from moorage.model.meta import Key, Object
 from moorage.model.pods import Pod
 from moorage.model.service import Service
 from moorage.model.slices import EndpointHints, EndpointSlice, ForNode, ForZone
-from moorage.run.controller import ControllerSettings, run_controller
+from moorage.run.controller import run_controller
+from moorage.settings.roles import ControllerSettings
 from tests.client.embedded import embedded_server
 
 BOUND = 20.0
@@ -33,7 +34,9 @@ def controlled(directory: Path, story: Callable[[HttpClient], Awaitable[None]]) 
     async def run() -> None:
         async with asyncio.timeout(BOUND), embedded_server(directory) as kubeconfig:
             working = asyncio.create_task(
-                run_controller(ControllerSettings(str(kubeconfig), load_balancer="none", node_grace=1e6))
+                run_controller(
+                    ControllerSettings(kubeconfig=str(kubeconfig), load_balancer="none", node_grace=1e6, health_port=0)
+                )
             )
             try:
                 async with HttpClient(load(str(kubeconfig))) as client:

@@ -8,7 +8,8 @@ import pytest
 from moorage.model.errors import UserError
 from moorage.model.snapshot import Snapshot
 from moorage.observe.health import Health
-from moorage.run.node import NodeSettings, node_health
+from moorage.run.network import network_settings
+from moorage.run.node import node_health
 from moorage.table.facts import NetworkSettings
 from tests.table.objects import node
 
@@ -26,14 +27,10 @@ def test_a_node_that_the_api_does_not_know_is_not_eligible() -> None:
     assert node_health("node-1", GOOD, Snapshot.of([])) == Health(True, 10.0, node_eligible=False)
 
 
-def settings(**more: Any) -> NodeSettings:
-    return NodeSettings("node-1", "kubeconfig", **more)
-
-
 def test_networks_are_prefixes() -> None:
-    given = settings(cluster_cidrs=("10.244.0.0/16",), node_port_addresses=("192.0.2.0/24",), localhost_node_ports=False)
-    assert given.network == NetworkSettings((ip_network("10.244.0.0/16"),), (ip_network("192.0.2.0/24"),), False)
-    assert settings().network == NetworkSettings((), (), True)
+    given = network_settings(("10.244.0.0/16",), ("192.0.2.0/24",), False)
+    assert given == NetworkSettings((ip_network("10.244.0.0/16"),), (ip_network("192.0.2.0/24"),), False)
+    assert network_settings() == NetworkSettings((), (), True)
 
 
 @pytest.mark.parametrize(
@@ -46,16 +43,4 @@ def test_networks_are_prefixes() -> None:
 )
 def test_what_is_no_prefix_is_told_with_its_option(more: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        _ = settings(**more).network
-
-
-def test_where_metrics_are_served() -> None:
-    assert settings().metrics_at == ("127.0.0.1", 10249)
-    assert settings(metrics="[::]:9100").metrics_at == ("::", 9100)
-    assert settings(metrics="").metrics_at is None
-
-
-@pytest.mark.parametrize("metrics", ["10249", "node-1:10249", "127.0.0.1:0", "127.0.0.1:99999", "::1", "127.0.0.1:"])
-def test_where_metrics_cannot_be_served(metrics: str) -> None:
-    with pytest.raises(UserError, match=r"must be an address and a port, such as 127\.0\.0\.1:10249"):
-        _ = settings(metrics=metrics).metrics_at
+        network_settings(**more)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 import structlog
 
 from moorage.announce.addresses import owned
@@ -17,7 +16,6 @@ from moorage.balance.edge import edge_table
 from moorage.balance.health import HealthSettings
 from moorage.balance.probe_io import NodeProber
 from moorage.client.http_io import HttpClient
-from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Mirror, Want
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.model.cluster import Node
@@ -26,9 +24,11 @@ from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.observe.health_io import HealthServer
+from moorage.run.access import access_of
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
+from moorage.settings.roles import EdgeSettings
 from moorage.table.types import ForwardingTable
 
 LOAD_BALANCER_CLASS = "moorage.dev/edge"
@@ -38,20 +38,9 @@ RETRY = 1.0
 log = structlog.get_logger()
 
 
-class EdgeSettings(msgspec.Struct, frozen=True):
-    """`interface` is the one at which the load-balancer addresses are owned."""
-
-    name: str
-    kubeconfig: str
-    interface: str
-    health_port: int = 10256
-    beside_other_proxy: bool = False
-    probes: HealthSettings = HealthSettings()
-
-
 async def run_edge(settings: EdgeSettings) -> None:
     """Serves until cancelled, then gives the addresses up. The kernel keeps forwarding what is under way."""
-    access = load(settings.kubeconfig)
+    access = access_of(settings)
     datapath = NftDatapath()
     forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
@@ -63,7 +52,7 @@ async def run_edge(settings: EdgeSettings) -> None:
     try:
         async with (
             HttpClient(access, user_agent="moorage-edge") as client,
-            NodeProber(settings.probes) as prober,
+            NodeProber(_probes(settings)) as prober,
             asyncio.TaskGroup() as tasks,
         ):
             mirror = Mirror(client, [Want(Service), Want(EndpointSlice), Want(Node)])
@@ -75,6 +64,17 @@ async def run_edge(settings: EdgeSettings) -> None:
             await _balance(mirror, prober, forwarder, announcer, changed)
     finally:
         await announcer.release()
+
+
+def _probes(settings: EdgeSettings) -> HealthSettings:
+    return HealthSettings(
+        interval=settings.probe_interval,
+        timeout=settings.probe_timeout,
+        fall=settings.probe_fall,
+        rise=settings.probe_rise,
+        port=settings.probe_port,
+        path=settings.probe_path,
+    )
 
 
 def _log(reason: Reason, message: str) -> None:

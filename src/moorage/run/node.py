@@ -18,16 +18,13 @@ import msgspec
 import structlog
 
 from moorage.client.http_io import HttpClient
-from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Mirror, Want
 from moorage.client.perform_io import perform
 from moorage.datapath.nft.counting_io import NftCounters
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.dns.serve_io import serve_dns
 from moorage.model.cluster import Namespace, Node, eligible
-from moorage.model.errors import UserError
 from moorage.model.meta import Key
-from moorage.model.net import parse_address
 from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
@@ -35,14 +32,16 @@ from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
+from moorage.run.access import access_of
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.run.local_checks import LocalChecks
 from moorage.run.local_dns import dns_slice_key, dns_verbs
 from moorage.run.measure_io import Measurements
-from moorage.run.network import PRIMARY, network_settings
+from moorage.run.network import network_settings
 from moorage.run.tell_io import Teller
+from moorage.settings.roles import NodeSettings
 from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.lean import lean
@@ -58,44 +57,6 @@ YOUNG_OBJECTS = 50_000
 makes as many tuples, none in a cycle, and at the default the looks for one cost 60 ms. What is there at the start is not looked
 at again.
 """
-
-METRICS = "127.0.0.1:10249"
-
-
-class NodeSettings(msgspec.Struct, frozen=True):
-    """`cluster_cidrs` are the Pod networks; empty means those of the Node objects. `dns_port` 0 serves no DNS.
-
-    `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds 127.0.0.0/8. `metrics` is the ADDRESS:PORT at
-    which they are served; empty serves none. `beside_other_proxy` starts though another proxy serves here.
-    """
-
-    name: str
-    kubeconfig: str
-    cluster_cidrs: tuple[str, ...] = ()
-    node_port_addresses: tuple[str, ...] = (PRIMARY,)
-    localhost_node_ports: bool = True
-    health_port: int = 10256
-    metrics: str = METRICS
-    dns_port: int = 0
-    beside_other_proxy: bool = False
-
-    @property
-    def network(self) -> NetworkSettings:
-        """Raises UserError for what is no prefix."""
-        return network_settings(self.cluster_cidrs, self.node_port_addresses, self.localhost_node_ports)
-
-    @property
-    def metrics_at(self) -> tuple[str, int] | None:
-        """None where they are not wanted. Raises UserError for what is no address and port."""
-        if not self.metrics:
-            return None
-        address, _, port = self.metrics.rpartition(":")
-        host = address.removeprefix("[").removesuffix("]")
-        if parse_address(host) is None or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise UserError(
-                f"--metrics-bind-address {self.metrics}: must be an address and a port, such as {METRICS} or [::]:10249"
-            )
-        return host, int(port)
 
 
 def wants(node_name: str) -> tuple[Want, ...]:
@@ -119,7 +80,8 @@ async def run_node(settings: NodeSettings) -> None:
     """
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
-    network, metrics_at, access = settings.network, settings.metrics_at, load(settings.kubeconfig)
+    network = network_settings(settings.cluster_cidrs, settings.node_port_addresses, settings.localhost_node_ports)
+    metrics_at, access = settings.metrics_at, access_of(settings)
     datapath = NftDatapath()
     forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
