@@ -12,8 +12,8 @@ from moorage.settings.roles import ROLES
 _HEAD = """# Configuration
 
 Each role takes flags, and a file that `--config FILE` names: on a cluster a ConfigMap that is mounted. A flag wins over the
-file, the file over the default. A key that does not exist is refused, and the nearest one named; everything that is wrong is said at
-once, with its line. This page is made from the settings themselves (`src/moorage/settings/roles.py`).
+file, the file over the default. A key that does not exist is refused, and the nearest one named; everything that is wrong is
+said at once, with its line. This page is made from the settings themselves (`src/moorage/settings/roles.py`).
 
     apiVersion: {version}
     kind: NodeConfiguration
