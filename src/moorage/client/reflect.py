@@ -137,7 +137,7 @@ class Reflector:
             if error.code == 410 and not self._failures:
                 self._failures = 1
                 return self._go(now)
-        return self._pause(now, chance, _retry_after(error))
+        return self._pause(now, chance, error.retry_after if isinstance(error, ApiError) else 0.0)
 
     def take(self) -> frozenset[Key]:
         """Folds what arrived into `objects`, copying them once, and answers the keys whose object is not what it was."""
@@ -181,9 +181,3 @@ def _same(old: Object | None, new: Object | None) -> bool:
     if before.resource_version and after.resource_version:
         return before.uid == after.uid and before.resource_version == after.resource_version
     return old == new
-
-
-def _retry_after(error: ApiError | HostError) -> float:
-    """The seconds that the server asks to be left alone (`details.retryAfterSeconds` of a 429 or 503)."""
-    asked = error.details.get("retryAfterSeconds", 0) if isinstance(error, ApiError) else 0
-    return min(60.0, float(asked)) if isinstance(asked, int) else 0.0
