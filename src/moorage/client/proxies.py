@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+
+from yarl import URL
 
 from moorage.model.errors import UserError
 from moorage.model.net import Address, parse_address, parse_prefix
@@ -17,19 +18,16 @@ SCHEMES = ("http", "https")
 VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 """Read in capitals and in small letters."""
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
 
 def environment_proxy(server: str, environ: Mapping[str, str]) -> str:
     """The proxy's URL, empty for none. HTTPS_PROXY or HTTP_PROXY is asked, as the server's scheme is, in capitals first.
 
     A server on the loopback is never behind a proxy. Raises UserError where the variable holds no proxy that can be used.
     """
-    url = urlsplit(server)
+    url = URL(server)
     name = "HTTPS_PROXY" if url.scheme == "https" else "HTTP_PROXY"
     proxy = environ.get(name) or environ.get(name.lower(), "")
-    host = (url.hostname or "").lower()
-    port = url.port or _DEFAULT_PORTS.get(url.scheme, 0)
+    host, port = (url.host or "").lower(), url.port or 0
     if not proxy or not host or _is_direct(host, port, environ.get("NO_PROXY") or environ.get("no_proxy", "")):
         return ""
     return checked_proxy(proxy if "://" in proxy else f"http://{proxy}", name)
@@ -38,11 +36,10 @@ def environment_proxy(server: str, environ: Mapping[str, str]) -> str:
 def checked_proxy(proxy: str, source: str) -> str:
     """The same URL. Raises UserError, which begins with `source`, for what is none or of another kind than HTTP."""
     try:
-        url = urlsplit(proxy)
-        usable = bool(url.hostname) and (url.port is None or url.port > 0)
-    except ValueError:
-        usable = False
-    if not usable:
+        url = URL(proxy)
+    except ValueError as error:
+        raise UserError(f"{source}: a proxy is a URL such as http://proxy:3128") from error
+    if not url.host:
         raise UserError(f"{source}: a proxy is a URL such as http://proxy:3128")
     if url.scheme not in SCHEMES:
         raise UserError(f"{source}: {url.scheme} proxies are not supported: use one of {' or '.join(SCHEMES)}")

@@ -102,7 +102,7 @@ class ControllerSettings(RoleSettings, frozen=True, kw_only=True):
     )
     lease_duration: Annotated[
         float,
-        setting("Seconds for which a silent leader is believed to be at work.", "--leader-elect-lease-duration", ge=1),
+        setting("Whole seconds for which a silent leader is believed to be at work.", "--leader-elect-lease-duration", ge=1),
     ] = 15.0
     renew_deadline: Annotated[
         float,
