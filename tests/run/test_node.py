@@ -5,13 +5,20 @@ from typing import Any
 
 import pytest
 
+from moorage.model.cluster import Namespace, Node
 from moorage.model.errors import UserError
+from moorage.model.meta import Object
+from moorage.model.service import Service
+from moorage.model.service_cidrs import ServiceCIDR
+from moorage.model.slices import PROXY_NAME_LABEL, EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.observe.health import Health
 from moorage.run.network import network_settings
-from moorage.run.node import node_health
+from moorage.run.node import node_health, wants
+from moorage.settings.roles import NodeSettings
+from moorage.table.compile import compile_table
 from moorage.table.facts import NetworkSettings
-from tests.table.objects import node
+from tests.table.objects import FACTS, endpoint, node, service, slice_
 
 TAINT = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
 GOOD = Health(True, 10.0)
@@ -44,3 +51,39 @@ def test_networks_are_prefixes() -> None:
 def test_what_is_no_prefix_is_told_with_its_option(more: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         network_settings(**more)
+
+
+def asked(**more: Any) -> dict[type[Object], tuple[str, str]]:
+    """The selectors of each kind that an agent follows: by label, by field."""
+    return {each.type: (each.labels, each.fields) for each in wants(NodeSettings(name="node-1", **more))}
+
+
+def test_an_agent_asks_for_what_it_serves() -> None:
+    """As kube-proxy does: nothing that another proxy serves, no slices without a virtual address."""
+    assert asked() == {
+        Service: ("!service.kubernetes.io/service-proxy-name", ""),
+        EndpointSlice: ("!service.kubernetes.io/service-proxy-name,!service.kubernetes.io/headless", ""),
+        Node: ("", ""),
+        ServiceCIDR: ("", ""),
+    }
+
+
+def test_an_agent_that_serves_dns_asks_for_all_that_has_a_name() -> None:
+    assert asked(dns_port=53) == dict.fromkeys((Service, EndpointSlice, Node, ServiceCIDR, Namespace), ("", ""))
+
+
+def test_an_agent_may_follow_its_own_node_only() -> None:
+    assert asked(follow_nodes="own")[Node] == ("", "metadata.name=node-1")
+
+
+def test_what_an_agent_does_not_ask_for_is_nothing_that_it_would_serve() -> None:
+    """The table is the same with and without the selectors."""
+    objects = [
+        service("web"),
+        service("other", labels={PROXY_NAME_LABEL: "x"}),
+        service("bare", clusterIP="None"),
+        slice_(endpoint("10.244.0.1")),
+    ]
+    selected = [each for each in objects if PROXY_NAME_LABEL not in each.metadata.labels and each.metadata.name != "bare"]
+    whole, part = (compile_table(Snapshot.of(each), FACTS) for each in (objects, selected))
+    assert whole.services == part.services != {}

@@ -74,6 +74,26 @@ class _Status(ApiType, frozen=True):
     details: dict[str, Any] | None = None
 
 
+class _Version(ApiType, frozen=True):
+    """`version.Info`."""
+
+    major: str = ""
+    minor: str = ""
+
+
+PAGES_FROM_CACHE = (1, 34)
+"""The Kubernetes version since which pages of lists come from the server's memory (KEP-4988, ListFromCacheSnapshot)."""
+
+
+def caches_pages(body: bytes) -> bool:
+    """Whether the server that answers `/version` so keeps pages in memory. What cannot be read is taken for an old one."""
+    try:
+        version = msgspec.json.decode(body, type=_Version)
+        return (int(version.major), int(version.minor.rstrip("+"))) >= PAGES_FROM_CACHE
+    except (msgspec.DecodeError, ValueError):
+        return False
+
+
 def without_nulls(tree: Any) -> Any:
     """The same JSON value with every null member left out, at any depth: null and absent mean the same to Kubernetes."""
     if isinstance(tree, dict):

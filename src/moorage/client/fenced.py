@@ -26,8 +26,10 @@ class FencedClient:
     async def list(self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "") -> tuple[Sequence[O], str]:
         return await self._client.list(type_, namespace, labels, fields)
 
-    def pages(self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "") -> AsyncGenerator[Page[O], None]:
-        return self._client.pages(type_, namespace, labels, fields)
+    def pages(
+        self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "", cached: bool = False
+    ) -> AsyncGenerator[Page[O], None]:
+        return self._client.pages(type_, namespace, labels, fields, cached)
 
     def watch(
         self, type_: type[Object], since: str, namespace: str = "", labels: str = "", fields: str = ""

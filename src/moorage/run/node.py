@@ -28,7 +28,7 @@ from moorage.model.meta import Key
 from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
-from moorage.model.slices import EndpointSlice
+from moorage.model.slices import HEADLESS_LABEL, PROXY_NAME_LABEL, EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
@@ -58,19 +58,36 @@ makes as many tuples, none in a cycle, and at the default the looks for one cost
 at again.
 """
 
+NOT_ANOTHERS = f"!{PROXY_NAME_LABEL}"
+"""The selector of what no other proxy is asked to serve. Slices carry the labels of their Services."""
 
-def wants(node_name: str) -> tuple[Want, ...]:
-    """What the agent follows, held lean, but for the one slice that it writes and so compares in full. A server before
-    Kubernetes 1.33 has no ServiceCIDRs.
+
+def wants(settings: NodeSettings) -> tuple[Want, ...]:
+    """What the agent follows: of each kind what it uses, as kube-proxy does, and held lean, but for the one slice that it
+    writes and so compares in full. DNS also answers for what other proxies serve, and for Services without a ClusterIP.
+
+    A server before Kubernetes 1.33 has no ServiceCIDRs.
     """
-    own = dns_slice_key(node_name)
-    return (
-        Want(Service, keep=lean),
-        Want(EndpointSlice, keep=lambda obj: obj if obj.key == own else lean(obj)),
-        Want(Node),
-        Want(Namespace),
-        Want(ServiceCIDR, optional=True),
+    own = dns_slice_key(settings.name)
+    serves_dns = bool(settings.dns_port)
+    followed = (
+        Want(Service, labels="" if serves_dns else NOT_ANOTHERS, keep=lean, cached=True),
+        Want(
+            EndpointSlice,
+            labels="" if serves_dns else f"{NOT_ANOTHERS},!{HEADLESS_LABEL}",
+            keep=lambda obj: obj if obj.key == own else lean(obj),
+            cached=True,
+        ),
+        Want(
+            Node,
+            fields=f"metadata.name={settings.name}" if settings.follow_nodes == "own" else "",
+            keep=lean,
+            cached=True,
+            quiet=True,
+        ),
+        Want(ServiceCIDR, optional=True, cached=True),
     )
+    return (*followed, Want(Namespace, cached=True)) if serves_dns else followed
 
 
 async def run_node(settings: NodeSettings) -> None:
@@ -86,7 +103,7 @@ async def run_node(settings: NodeSettings) -> None:
     forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
     async with HttpClient(access, user_agent="moorage-node") as client:
-        mirror = Mirror(client, wants(settings.name))
+        mirror = Mirror(client, wants(settings))
         teller = Teller(client, "moorage-node", lambda: mirror.snapshot.get(Node, Key("", settings.name)))
         health = HealthServer(settings.health_port, lambda: node_health(settings.name, forwarder.health(), mirror.snapshot))
         health.listen()

@@ -57,6 +57,13 @@ class NodeSettings(RoleSettings, frozen=True, kw_only=True):
         "127.0.0.1:10249"
     )
     dns_port: Annotated[int, setting("Port of the node at which cluster DNS is served; 0: it is not.", ge=0, le=65535)] = 0
+    follow_nodes: Annotated[
+        Literal["all", "own"],
+        setting(
+            "Nodes that are watched. own is enough for forwarding and costs the API server the least; without the others their "
+            "weights (moorage.dev/weight on Nodes) count for nothing, and no node can announce addresses."
+        ),
+    ] = "all"
     beside_other_proxy: Annotated[bool, _BESIDE] = False
 
     @property
