@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -75,8 +75,13 @@ def node(settings: NodeSettings) -> None:
     """The node agent: Services into the kernel of this node."""
     from moorage.run.node import run_node
 
-    name = settings.name or os.environ.get("NODE_NAME", "") or socket.gethostname().lower()
+    name = node_name(settings.name, os.environ, socket.gethostname())
     run_role("node", run_node(replace(settings, name=name)), settings.log_format)
+
+
+def node_name(given: str, environ: Mapping[str, str], host: str) -> str:
+    """What was said, or the variable that a DaemonSet sets from `spec.nodeName`, or the host's name as a kubelet takes it."""
+    return given or environ.get("NODE_NAME", "") or host.lower()
 
 
 def edge(settings: EdgeSettings) -> None:

@@ -42,12 +42,13 @@ def through_proxy(access: Access, environ: Mapping[str, str] | None = None) -> A
     return replace(access, proxy_url=proxy)
 
 
-def in_cluster(directory: Path = SERVICE_ACCOUNT, environ: Mapping[str, str] | None = None) -> Access:
+def in_cluster(directory: Path | None = None, environ: Mapping[str, str] | None = None) -> Access:
     """The access of the Pod that this process runs in. Raises UserError outside of a cluster."""
     variables = os.environ if environ is None else environ
     host, port = variables.get("KUBERNETES_SERVICE_HOST", ""), variables.get("KUBERNETES_SERVICE_PORT", "")
     if not host or not port:
         raise UserError("this is no Pod of a cluster (KUBERNETES_SERVICE_HOST is not set): name a kubeconfig")
+    directory = directory or SERVICE_ACCOUNT
     token, ca = directory / "token", directory / "ca.crt"
     for each in (token, ca):
         if not each.is_file():
