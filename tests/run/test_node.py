@@ -17,7 +17,7 @@ from moorage.run.network import network_settings
 from moorage.run.node import node_health, wants
 from moorage.settings.roles import NodeSettings
 from moorage.table.compile import compile_table
-from moorage.table.facts import NetworkSettings
+from moorage.table.facts import NetworkSettings, node_facts
 from tests.table.objects import FACTS, endpoint, node, service, slice_
 
 TAINT = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
@@ -87,3 +87,13 @@ def test_what_an_agent_does_not_ask_for_is_nothing_that_it_would_serve() -> None
     selected = [each for each in objects if PROXY_NAME_LABEL not in each.metadata.labels and each.metadata.name != "bare"]
     whole, part = (compile_table(Snapshot.of(each), FACTS) for each in (objects, selected))
     assert whole.services == part.services != {}
+
+
+def test_the_own_node_is_enough_to_serve_its_pods() -> None:
+    """Pods of other nodes have their packets translated there: only this node's Pods ask it for ClusterIPs."""
+    mine = node("node-1", podCIDRs=["10.244.1.0/24"])
+    other = node("node-2", podCIDRs=["10.244.2.0/24"])
+    everything, own = (node_facts("node-1", Snapshot.of(each)) for each in ([mine, other], [mine]))
+    assert own.locality.pods_here == everything.locality.pods_here == (ip_network("10.244.1.0/24"),)
+    assert set(own.locality.pods_here) <= set(own.locality.cluster_sources)
+    assert (own.addresses, own.zone) == (everything.addresses, everything.zone)
