@@ -4,11 +4,13 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from moorage.model.errors import UserError
-from moorage.settings.fields import API_VERSION, fields
+from moorage.settings.controllers import ON_KUBERNETES
+from moorage.settings.fields import API_VERSION, fields, written
 from moorage.settings.read import read_settings
 from moorage.settings.roles import ROLES, ControllerSettings, EdgeSettings, NodeSettings, RoleSettings
 
@@ -126,12 +128,27 @@ def test_every_field_has_a_key_a_flag_and_a_sentence_of_its_own(type_: type[Role
     assert all(each.flag.startswith("--") and each.about.endswith(".") for each in found)
 
 
-@pytest.mark.parametrize("type_", ROLES, ids=lambda each: each.KIND)
-def test_what_is_written_out_is_read_back(type_: type[RoleSettings]) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        NodeSettings(),
+        NodeSettings(name="n", cluster_cidrs=("10.0.0.0/8",), localhost_node_ports=False, metrics_bind_address=""),
+        ControllerSettings(controllers=ON_KUBERNETES, leader_elect=True),
+        EdgeSettings(interface="lo", probe_timeout=1.0),
+    ],
+    ids=lambda each: each.KIND,
+)
+def test_what_is_written_is_read_back(settings: RoleSettings) -> None:
     """So a manifest may carry the settings that a program made."""
-    settings = read_settings(type_, {"interface": "lo"} if type_ is EdgeSettings else {"health_port": 1})
-    tree = {"apiVersion": API_VERSION, "kind": type_.KIND, **msgspec.to_builtins(settings)}
-    assert read_settings(type_, {}, msgspec.json.encode(tree).decode(), "f") == settings
+    text = yaml.safe_dump(written(settings))
+    assert read_settings(type(settings), {}, text, "f") == settings
+
+
+def test_only_what_is_not_the_default_is_written() -> None:
+    head = {"apiVersion": "moorage.dev/v1alpha1", "kind": "NodeConfiguration"}
+    assert written(NodeSettings()) == head
+    assert written(NodeSettings(cluster_cidrs=("10.0.0.0/8",))) == {**head, "clusterCIDRs": ["10.0.0.0/8"]}
+    assert written(EdgeSettings(interface="lo"))["interface"] == "lo"
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)

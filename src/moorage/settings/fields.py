@@ -60,6 +60,13 @@ def fields(type_: type[Settings]) -> tuple[Field, ...]:
     return tuple(_field(each, hints[each.name]) for each in msgspec.structs.fields(type_))
 
 
+def written(settings: Settings) -> dict[str, Any]:
+    """The tree of a file that says these settings: what differs from the defaults, and what has none."""
+    values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
+    said = {each.key: values[each.key] for each in fields(type(settings)) if getattr(settings, each.name) != each.default}
+    return {"apiVersion": API_VERSION, "kind": settings.KIND, **said}
+
+
 def _field(info: msgspec.structs.FieldInfo, hint: Any) -> Field:
     meta: msgspec.Meta = next(each for each in get_args(hint)[1:] if isinstance(each, msgspec.Meta))
     return Field(
