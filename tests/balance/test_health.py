@@ -15,7 +15,6 @@ from moorage.balance.health import (
     checks,
     healthy,
 )
-from moorage.model.errors import UserError
 from moorage.model.meta import Key
 from moorage.model.reason import Reason
 from tests.table.objects import ip
@@ -86,24 +85,6 @@ def test_what_nodes_say_of_a_service() -> None:
 
 def at(node: str, like: TargetHealth, service: Key | None = None) -> TargetHealth:
     return msgspec.structs.replace(like, target=msgspec.structs.replace(HERE, node=node, service=service))
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        (HealthSettings(interval=0), "--health-interval is 0.05 to 60 seconds, not 0"),
-        (HealthSettings(timeout=100), "--health-timeout is 0.05 to 60 seconds, not 100"),
-        (HealthSettings(fall=0), "--health-fall is 1 to 100 failures, not 0"),
-        (HealthSettings(rise=101), "--health-rise is 1 to 100 successes, not 101"),
-        (HealthSettings(port=0), "--health-port is 1 to 65535, not 0"),
-        (HealthSettings(path="/a b"), "--health-path is a path that begins with / and has no spaces, not '/a b'"),
-    ],
-)
-def test_settings_that_make_no_sense(settings: HealthSettings, words: str) -> None:
-    with pytest.raises(UserError) as caught:
-        settings.checked()
-    assert str(caught.value) == words
-    assert HealthSettings().checked() == HealthSettings()
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,33 @@ def test_a_list_passes_its_selectors_on() -> None:
     assert recorder.asked == [("GET", f"{path}?{query}", None)]
 
 
+@pytest.mark.parametrize(
+    ("version", "query"),
+    [
+        ('{"major":"1","minor":"29"}', "resourceVersion=0"),
+        ('{"major":"1","minor":"33+"}', "resourceVersion=0"),
+        ('{"major":"1","minor":"34"}', "limit=5"),
+        ('{"major":"1","minor":"36+"}', "limit=5"),
+        ('{"major":"","minor":""}', "resourceVersion=0"),
+        ("moo", "resourceVersion=0"),
+    ],
+)
+def test_a_list_that_may_be_cached_is_asked_for_in_the_way_that_the_server_has_in_memory(version: str, query: str) -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.raw_path)
+        return web.Response(text=version if request.path == "/version" else '{"metadata":{"resourceVersion":"7"},"items":[]}')
+
+    async def story(client: HttpClient) -> None:
+        for _ in range(2):
+            assert [page.version async for page in client.pages(EndpointSlice, cached=True)] == ["7"]
+        await client.list(EndpointSlice)
+
+    talk(handle, story, page_size=5)
+    assert asked == ["/version", f"{SLICES}?{query}", f"{SLICES}?{query}", f"{SLICES}?limit=5"]
+
+
 def paged(expired: bool) -> Handler:
     """A list of three pages of one; the second may have expired."""
 

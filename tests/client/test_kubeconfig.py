@@ -80,7 +80,8 @@ def test_the_repr_tells_no_secret() -> None:
         ("cluster: moorage,", "cluster: mooring,", 'cluster "mooring" does not exist; there are: moorage, far, bare'),
         ("cluster: moorage, user", "user", 'context "lab" names no cluster'),
         ('server: "https://198.18.0.2:6443/", ', "", 'cluster "moorage" has no server'),
-        ("token: s3cret", "exec: {command: aws}", 'user "admin" logs in by the exec plugin "aws", which is not supported'),
+        ("token: s3cret", "exec: {command: aws}", 'kubeconfig: user "admin": exec: apiVersion is "", but must be client'),
+        ('"http://proxy:3128"', '"socks5://proxy:1080"', 'cluster "far": proxy-url: socks5 proxies are not supported'),
         ("token: s3cret", "auth-provider: {name: gcp}", "auth-provider, which Kubernetes removed in 1.26"),
         ("token: s3cret", "as: root", 'acts as "root": impersonation is not supported'),
         ("token: s3cret", "client-certificate: a.crt", "both a client certificate and a client key"),
@@ -92,7 +93,7 @@ def test_the_repr_tells_no_secret() -> None:
 def test_what_is_wrong_is_named(old: str, new: str, message: str) -> None:
     assert old in CONFIG
     with pytest.raises(UserError, match=message):
-        parse(CONFIG.replace(old, new))
+        parse(CONFIG.replace(old, new), context="far" if "proxy" in old else "")
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_an_outage_is_survived_and_seen_in_the_contact() -> None:
 
     async def story(mirror: Mirror) -> None:
         await mirror.next()
-        assert pauses.taken == [0.1, 0.2, 0.4]
+        assert pauses.taken == [0.4, 1.6, 3.2]
         assert mirror.contact == Contact(7.0, "")
         client.fail("watch", HostError("no route to host"), Node, times=2)
         client.end_watches()
@@ -309,7 +309,7 @@ def test_other_refusals_of_an_optional_kind_are_failures() -> None:
     async def story(mirror: Mirror) -> None:
         snapshot, _ = await mirror.next()
         assert len(snapshot.all(Node)) == 1
-        assert pauses.taken == [0.1]
+        assert pauses.taken == [0.4]
 
     mirrored(client, story, Want(Node, optional=True), pauses=pauses)
 
@@ -321,7 +321,7 @@ def test_a_kind_that_is_not_optional_is_waited_for() -> None:
     async def story(mirror: Mirror) -> None:
         snapshot, _ = await mirror.next()
         assert len(snapshot.all(Node)) == 1
-        assert pauses.taken == [0.1, 0.2, 0.4]
+        assert pauses.taken == [0.4, 1.6, 3.2]
 
     mirrored(client, story, Want(Node), pauses=pauses)
 

@@ -24,7 +24,7 @@ from moorage.model.meta import Key, Object, ObjectMeta
 from moorage.model.ports import ADDED, BOOKMARK, DELETED, MODIFIED, Page, WatchEvent
 
 HALF = 0.5
-"""The chance that leaves a pause as it is: pause * (0.5 + HALF)."""
+"""The chance that leaves a pause as it is: pause * (0.5 + HALF); the first one it halves."""
 
 BROKEN = HostError("connection refused")
 
@@ -129,7 +129,7 @@ def test_a_list_that_fails_in_the_middle_leaves_everything_as_it_was() -> None:
     reflector = listed(lease("a", 1), lease("b", 2))
     reflector.take()
     reflector.on_page(Page([lease("a", 11)], "20"))
-    assert reflector.on_failure(BROKEN, 0.0, HALF) == Wait(0.1, Watch("10"))
+    assert reflector.on_failure(BROKEN, 0.0, HALF) == Wait(0.4, Watch("10"))
     assert reflector.take() == keys()
     assert versions(reflector) == {"a": "1", "b": "2"}
 
@@ -212,17 +212,17 @@ def test_a_watch_goes_on_from_the_newest_version() -> None:
 def test_a_stream_that_only_ends_is_asked_ever_more_seldom() -> None:
     reflector = listed()
     reflector.on_event(event(BOOKMARK, "", 10))
-    assert reflector.on_end(0.1, HALF) == Wait(0.1, Watch("10"))
-    assert reflector.on_end(0.3, HALF) == Wait(0.2, Watch("10"))
+    assert reflector.on_end(0.1, HALF) == Wait(0.4, Watch("10"))
+    assert reflector.on_end(0.3, HALF) == Wait(1.6, Watch("10"))
     assert reflector.on_end(60.0, HALF) == Watch("10")
-    assert reflector.on_end(60.1, HALF) == Wait(0.1, Watch("10"))
+    assert reflector.on_end(60.1, HALF) == Wait(0.4, Watch("10"))
 
 
 def test_a_broken_stream_is_taken_up_where_it_broke() -> None:
     reflector = listed()
     reflector.on_event(event(ADDED, "a", 11))
-    assert reflector.on_failure(BROKEN, 1.0, HALF) == Wait(0.1, Watch("11"))
-    assert reflector.on_failure(ApiError(503, "ServiceUnavailable", ""), 1.1, HALF) == Wait(0.2, Watch("11"))
+    assert reflector.on_failure(BROKEN, 1.0, HALF) == Wait(0.4, Watch("11"))
+    assert reflector.on_failure(ApiError(503, "ServiceUnavailable", ""), 1.1, HALF) == Wait(1.6, Watch("11"))
 
 
 def test_pauses_grow_to_a_limit_and_are_spread() -> None:
@@ -235,26 +235,78 @@ def test_pauses_grow_to_a_limit_and_are_spread() -> None:
         assert step.then == List()
         now += step.seconds
         pauses.append(step.seconds)
-    assert pauses[:8] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, LAST_PAUSE]
+    assert pauses[:8] == [0.4, 1.6, 3.2, 6.4, 12.8, 25.6, LAST_PAUSE, LAST_PAUSE]
     assert set(pauses[8:]) == {LAST_PAUSE}
     assert reflector.on_failure(BROKEN, now, 0.0) == Wait(LAST_PAUSE / 2, List())
-    assert reflector.on_failure(BROKEN, now + STEADY_SECONDS + LAST_PAUSE, HALF) == Wait(0.1, List())
+    assert reflector.on_failure(BROKEN, now + STEADY_SECONDS + LAST_PAUSE, 0.0) == Wait(0.0, List())
+    assert reflector.on_failure(BROKEN, now + 2 * (STEADY_SECONDS + LAST_PAUSE), HALF) == Wait(0.4, List())
 
 
 def test_a_forgotten_version_is_listed_again_at_once_but_not_for_ever() -> None:
     reflector = listed(lease("a", 1))
     assert reflector.on_failure(gone("too old"), 0.0, HALF) == List()
     assert relist(reflector, [lease("a", 1)], "20") == Watch("20")
-    assert reflector.on_failure(gone("too old"), 0.0, HALF) == Wait(0.2, List())
+    assert reflector.on_failure(gone("too old"), 0.0, HALF) == Wait(1.6, List())
 
 
 def test_a_refused_watch_is_listed_again() -> None:
-    assert listed().on_failure(ApiError(403, "Forbidden", "no"), 0.0, HALF) == Wait(0.1, List())
+    assert listed().on_failure(ApiError(403, "Forbidden", "no"), 0.0, HALF) == Wait(0.4, List())
 
 
 def test_a_busy_server_says_when_to_come_back() -> None:
     busy = ApiError(429, "TooManyRequests", "", {"retryAfterSeconds": 7})
-    assert listed().on_failure(busy, 0.0, HALF) == Wait(7.0, Watch("10"))
+    assert listed().on_failure(busy, 0.0, HALF) == Wait(7.4, Watch("10"))
+
+
+def test_a_cached_list_that_is_older_than_what_was_seen_is_not_taken() -> None:
+    """Of several servers one may be behind: objects do not go back in time."""
+    reflector = Reflector(cached=True)
+    assert reflector.start(0.0) == List(cached=True)
+    assert relist(reflector, [lease("a", 9)], "10") == Watch("10")
+    reflector.on_event(event(MODIFIED, "a", 15))
+    assert reflector.take() == keys("a")
+    assert reflector.on_failure(gone("too old"), 3.0, HALF) == List(cached=True)
+    assert relist(reflector, [lease("a", 9)], "12") == List()
+    assert reflector.take() == keys()
+    assert versions(reflector) == {"a": "15"}
+    assert relist(reflector, [lease("a", 15), lease("b", 16)], "16") == Watch("16")
+    assert reflector.take() == keys("b")
+
+
+def test_a_cached_list_that_is_as_new_is_taken() -> None:
+    reflector = Reflector(cached=True)
+    reflector.start(0.0)
+    relist(reflector, [lease("a", 9)], "10")
+    reflector.on_failure(gone("too old"), 3.0, HALF)
+    assert relist(reflector, [], "10") == Watch("10")
+    assert reflector.take() == keys()
+    assert reflector.objects == {}
+
+
+def renewed(name: str, version: int, at: str) -> Lease:
+    return replace(lease(name, version), spec=LeaseSpec(holder_identity=name, renew_time=at))
+
+
+def without_time(obj: Object) -> Object:
+    assert isinstance(obj, Lease)
+    return replace(obj, spec=replace(obj.spec, renew_time=None))
+
+
+def test_a_quiet_reflector_tells_only_changes_of_what_it_keeps() -> None:
+    reflector = Reflector(without_time, quiet=True)
+    reflector.start(0.0)
+    relist(reflector, [renewed("a", 1, "now")], "10")
+    assert reflector.take() == keys("a")
+    reflector.on_event(WatchEvent(MODIFIED, renewed("a", 11, "later")))
+    assert reflector.take() == keys()
+    assert reflector.on_end(3.0, HALF) == Watch("11")
+    changed = renewed("a", 12, "later")
+    reflector.on_event(WatchEvent(MODIFIED, replace(changed, metadata=replace(changed.metadata, labels={"b": "c"}))))
+    assert reflector.take() == keys("a")
+    reflector.on_event(event(DELETED, "a", 13))
+    assert reflector.take() == keys("a")
+    relist(reflector, [renewed("a", 20, "now")], "20")
+    assert reflector.take() == keys("a"), "another one of that name"
 
 
 NAMES = st.sampled_from("abc")

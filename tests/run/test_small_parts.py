@@ -26,6 +26,7 @@ from moorage.run.measure_io import Measurements
 from moorage.run.node import wants
 from moorage.run.power import POWER_ANNOTATION, wished
 from moorage.run.standalone import UpSettings
+from moorage.settings.roles import NodeSettings
 from moorage.table.lean import lean
 from moorage.table.types import ForwardingTable
 from tests.observe.cluster import cluster
@@ -54,7 +55,7 @@ def test_of_all_slices_an_agent_holds_its_own_in_full() -> None:
     assert mine is not None
     assert other is not None
     other = msgspec.structs.replace(other, metadata=msgspec.structs.replace(other.metadata, name="kube-dns-node-2"))
-    (keep,) = (want.keep for want in wants("node-1") if want.type is EndpointSlice)
+    (keep,) = (want.keep for want in wants(NodeSettings(name="node-1")) if want.type is EndpointSlice)
     assert keep is not None
     assert keep(mine) is mine
     assert keep(other) == lean(other) != other

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from moorage.model.cluster import Namespace
-from moorage.model.meta import ObjectMeta, OwnerReference
+from moorage.model.cluster import Namespace, Node, NodeAddress, NodeSpec, NodeStatus, Taint
+from moorage.model.meta import Condition, ObjectMeta, OwnerReference
 from moorage.model.service import Service
 from moorage.model.slices import Endpoint, EndpointHints, EndpointSlice, ForZone
 from moorage.model.snapshot import Snapshot
 from moorage.table.compile import compile_table
-from moorage.table.lean import lean, lean_service, lean_slice
+from moorage.table.lean import lean, lean_node, lean_service, lean_slice
 from tests.dns.cluster import SNAPSHOT as CLUSTER
 from tests.dns.cluster import ask
 from tests.table.objects import FACTS, READY, TERMINATING, UNREADY, endpoint, service, slice_
@@ -42,6 +42,30 @@ def full(address: str, zone: str, conditions: dict[str, bool], hostname: str = "
 
 def whole(*endpoints: dict[str, object]) -> EndpointSlice:
     return replace(slice_(*endpoints), metadata=META)
+
+
+def test_a_heartbeat_changes_nothing_of_a_node() -> None:
+    def at(time: str) -> Node:
+        ready = Condition(type="Ready", status="True", last_heartbeat_time=time, last_transition_time="2026-01-01T00:00:00Z")
+        taint = Taint(key="a", effect="NoSchedule")
+        return Node(
+            metadata=replace(META, name="node-1", namespace=""),
+            spec=NodeSpec(pod_cidrs=("10.244.1.0/24",), pod_cidr="10.244.1.0/24", taints=(taint,), provider_id="x"),
+            status=NodeStatus(
+                addresses=(NodeAddress("InternalIP", "192.0.2.1"),),
+                conditions=(ready,),
+                images=({"names": ["a"]},),
+                capacity={"cpu": "2"},
+            ),
+        )
+
+    kept = lean_node(at("2026-01-01T00:05:00Z"))
+    assert kept == lean_node(at("2026-01-01T00:10:00Z")) == lean(at("2026-01-01T00:10:00Z"))
+    assert (kept.spec.pod_cidrs, kept.internal_ips, kept.spec.taints[0].key) == (("10.244.1.0/24",), ("192.0.2.1",), "a")
+    assert kept.status.conditions[0].status == "True"
+    assert kept.metadata.labels == META.labels
+    assert set(kept.metadata.annotations) == {"moorage.dev/a", "metallb.io/b"}
+    assert (kept.status.images, kept.status.capacity, kept.spec.provider_id) == ((), {}, "")
 
 
 def thinned(snapshot: Snapshot) -> Snapshot:

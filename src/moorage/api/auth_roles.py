@@ -99,7 +99,7 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
         _may("create", "pods/binding"),
         # what every namespace has
         _may("create update", "serviceaccounts configmaps"),
-        _may("create", LEASES),
+        _may("create update", LEASES),
         _may("create update", EVENTS),
     ),
 }

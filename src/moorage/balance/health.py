@@ -11,13 +11,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from moorage.model.errors import UserError
 from moorage.model.meta import Key
 from moorage.model.net import Address
 from moorage.model.reason import Reason
-
-SHORTEST = 0.05
-"""Seconds: the shortest interval and timeout."""
 
 
 class HealthSettings(msgspec.Struct, frozen=True):
@@ -33,23 +29,6 @@ class HealthSettings(msgspec.Struct, frozen=True):
     rise: int = 2
     port: int = 10256
     path: str = "/livez"
-
-    def checked(self) -> HealthSettings:
-        """Raises UserError that names the option of `moorage edge` and what it may be."""
-        times = f"{SHORTEST} to 60 seconds"
-        one_word = self.path.isascii() and self.path.isprintable() and " " not in self.path
-        rules = (
-            ("interval", SHORTEST <= self.interval <= 60, times),
-            ("timeout", SHORTEST <= self.timeout <= 60, times),
-            ("fall", 1 <= self.fall <= 100, "1 to 100 failures"),
-            ("rise", 1 <= self.rise <= 100, "1 to 100 successes"),
-            ("port", 0 < self.port < 65536, "1 to 65535"),
-            ("path", self.path.startswith("/") and one_word, "a path that begins with / and has no spaces"),
-        )
-        for name, right, allowed in rules:
-            if not right:
-                raise UserError(f"--health-{name} is {allowed}, not {getattr(self, name)!r}")
-        return self
 
 
 class Standing(enum.Enum):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from moorage.cli.bench_bytes import bytes_
 from moorage.cli.bench_churn import churn
 from moorage.cli.bench_coldstart import coldstart
 from moorage.cli.bench_connect import connect
@@ -71,4 +72,5 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
 def register(app: typer.Typer) -> None:
     for command in (coldstart, update, churn, connect):
         bench.command()(command)
+    bench.command("bytes")(bytes_)
     app.add_typer(bench, name="bench")

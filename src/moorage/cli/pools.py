@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 import time
 from pathlib import Path
@@ -11,13 +12,19 @@ import typer
 
 from moorage.cli.output import InstanceOption, Output, OutputOption, console, print_json
 from moorage.cli.questions import KubeconfigOption, ask
-from moorage.cli.roles import LoadBalancer
 from moorage.run.state_io import DEFAULT_INSTANCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from moorage.run.pool_questions import Forecast
+
+
+class Provider(enum.StrEnum):
+    EDGE = "edge"
+    ANNOUNCE = "announce"
+    NONE = "none"
+
 
 MARKS = {"keeps": "[green]=[/green]", "gains": "[green]+[/green]", "changes": "[red]~[/red]", "loses": "[red]-[/red]"}
 
@@ -26,7 +33,7 @@ def pools(
     simulate: Annotated[
         str, typer.Option(metavar="FILE", help="all IPAddressPools as they would be applied; - reads them here")
     ],
-    load_balancer: Annotated[LoadBalancer, typer.Option(help="as the controller was given it")] = LoadBalancer.EDGE,
+    load_balancer: Annotated[Provider, typer.Option(help="as the controller was given it")] = Provider.EDGE,
     kubeconfig: KubeconfigOption = "",
     instance: InstanceOption = DEFAULT_INSTANCE,
     output: OutputOption = Output.TEXT,

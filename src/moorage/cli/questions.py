@@ -26,12 +26,13 @@ explain = typer.Typer(help="Why something works, or why not, hop by hop.", no_ar
 
 def ask(kubeconfig: str, instance: str, question: Callable[[Client], Awaitable[T]]) -> T:
     from moorage.client.http_io import HttpClient
-    from moorage.client.kubeconfig_io import load
+    from moorage.client.kubeconfig_io import load, through_proxy
 
     """Raises UserError where neither names a system that runs."""
 
     async def asked() -> T:
-        async with HttpClient(load(kubeconfig or require_running(instance).kubeconfig), user_agent="moorage") as client:
+        access = through_proxy(load(kubeconfig or require_running(instance).kubeconfig))
+        async with HttpClient(access, user_agent="moorage") as client:
             return await question(client)
 
     return asyncio.run(asked())

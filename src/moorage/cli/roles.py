@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import enum
+import os
 import signal
-from collections.abc import Callable, Coroutine
+import socket
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
+
+from moorage.cli.flags import command
+from moorage.settings.roles import ControllerSettings, EdgeSettings, NodeSettings
 
 Runner = Callable[[Coroutine[Any, Any, None]], None]
 
-
-class LoadBalancer(enum.StrEnum):
-    EDGE = "edge"
-    ANNOUNCE = "announce"
-    NONE = "none"
-
-
-KubeconfigOption = Annotated[str, typer.Option(help="how to reach the API server")]
-BesideOption = Annotated[
-    bool,
-    typer.Option(
-        "--beside-other-proxy",
-        help="start though another proxy's rules (kube-proxy's) are in the kernel: a connection is translated by the one "
-        "whose rules were put in place last, and only what that one leaves by the other",
-    ),
-]
 LogFormatOption = Annotated[str, typer.Option(help="text, json, or auto (text in a terminal)")]
 
 
@@ -75,107 +64,35 @@ def server(
     run_role("server", run_server(settings), log_format, uvloop.run)
 
 
-def controller(
-    kubeconfig: KubeconfigOption,
-    load_balancer: Annotated[
-        LoadBalancer, typer.Option(help="who serves Services that name no loadBalancerClass; none: they stay pending")
-    ] = LoadBalancer.EDGE,
-    node_grace: Annotated[float, typer.Option(help="seconds without a Lease until a node counts as lost")] = 40.0,
-    housekeeping: Annotated[bool, typer.Option(help="do what kube-controller-manager does, where there is none")] = True,
-    probe_addresses: Annotated[
-        bool, typer.Option(help="ask the network (ARP, NDP) whether a load-balancer address is in use before it is handed out")
-    ] = True,
-    log_format: LogFormatOption = "auto",
-) -> None:
+def controller(settings: ControllerSettings) -> None:
     """EndpointSlices, load-balancer addresses, node health, scheduling, garbage collection."""
-    from moorage.run.controller import ControllerSettings, run_controller
+    from moorage.run.controller import run_controller
 
-    settings = ControllerSettings(
-        kubeconfig=kubeconfig,
-        load_balancer=load_balancer.value,
-        node_grace=node_grace,
-        housekeeping=housekeeping,
-        probe_addresses=probe_addresses,
-    )
-    run_role("controller", run_controller(settings), log_format)
+    run_role("controller", run_controller(settings), settings.log_format)
 
 
-def node(
-    name: Annotated[str, typer.Option(help="name of this node's Node object")],
-    kubeconfig: KubeconfigOption,
-    cluster_cidr: Annotated[list[str], typer.Option(help="Pod network; may be repeated")] = [],  # noqa: B006
-    nodeport_addresses: Annotated[
-        list[str],
-        typer.Option(help="prefixes of the node's addresses at which NodePorts are served, or primary; may be repeated"),
-    ] = ["primary"],  # noqa: B006
-    localhost_nodeports: Annotated[bool, typer.Option(help="serve NodePorts on 127.0.0.0/8 too")] = True,
-    metrics_bind_address: Annotated[
-        str, typer.Option(help="ADDRESS:PORT at which /metrics is served; empty: nowhere")
-    ] = "127.0.0.1:10249",
-    dns_port: Annotated[int, typer.Option(help="serve cluster DNS at this port of the node; 0: do not")] = 0,
-    self_check_port: Annotated[
-        int, typer.Option(help="port of 127.0.0.1 at which the agent answers itself, through its own rules")
-    ] = 10247,
-    beside_other_proxy: BesideOption = False,
-    log_format: LogFormatOption = "auto",
-) -> None:
+def node(settings: NodeSettings) -> None:
     """The node agent: Services into the kernel of this node."""
-    from moorage.run.node import NodeSettings, run_node
+    from moorage.run.node import run_node
 
-    settings = NodeSettings(
-        name=name,
-        kubeconfig=kubeconfig,
-        cluster_cidrs=tuple(cluster_cidr),
-        node_port_addresses=tuple(nodeport_addresses),
-        localhost_node_ports=localhost_nodeports,
-        metrics=metrics_bind_address,
-        dns_port=dns_port,
-        self_check_port=self_check_port,
-        beside_other_proxy=beside_other_proxy,
-    )
-    run_role("node", run_node(settings), log_format)
+    name = node_name(settings.name, os.environ, socket.gethostname())
+    run_role("node", run_node(replace(settings, name=name)), settings.log_format)
 
 
-def edge(
-    name: Annotated[str, typer.Option(help="name of this load balancer")],
-    kubeconfig: KubeconfigOption,
-    interface: Annotated[str, typer.Option(help="interface at which the load-balancer addresses are owned")],
-    keep_source: Annotated[
-        bool,
-        typer.Option(
-            help="nodes route answers to clients through this machine: with externalTrafficPolicy Local, Pods then see "
-            "the client's address"
-        ),
-    ] = False,
-    drain: Annotated[float, typer.Option(help="seconds from SIGTERM, when /healthz starts to refuse, to the end")] = 0.0,
-    run_dir: Annotated[str, typer.Option(help="a directory for HAProxy's configuration and sockets")] = "/run/moorage-edge",
-    health_interval: Annotated[float, typer.Option(help="seconds from one health check of a node to the next")] = 0.25,
-    health_timeout: Annotated[float, typer.Option(help="seconds that a node has to answer")] = 0.5,
-    health_fall: Annotated[int, typer.Option(help="failures in a row that take a node out of use")] = 2,
-    health_rise: Annotated[int, typer.Option(help="successes in a row that take it in again")] = 2,
-    health_port: Annotated[int, typer.Option(help="port of a node's health check")] = 10256,
-    health_path: Annotated[str, typer.Option(help="what is asked for there")] = "/livez",
-    beside_other_proxy: BesideOption = False,
-    log_format: LogFormatOption = "auto",
-) -> None:
+def node_name(given: str, environ: Mapping[str, str], host: str) -> str:
+    """What was said, or the variable that a DaemonSet sets from `spec.nodeName`, or the host's name as a kubelet takes it."""
+    return given or environ.get("NODE_NAME", "") or host.lower()
+
+
+def edge(settings: EdgeSettings) -> None:
     """A load balancer in front of the nodes."""
-    from moorage.balance.health import HealthSettings
-    from moorage.run.edge import EdgeSettings, run_edge
+    from moorage.run.edge import run_edge
 
-    probes = HealthSettings(health_interval, health_timeout, health_fall, health_rise, health_port, health_path)
-    settings = EdgeSettings(
-        name=name,
-        kubeconfig=kubeconfig,
-        interface=interface,
-        beside_other_proxy=beside_other_proxy,
-        probes=probes.checked(),
-        keep_source=keep_source,
-        drain=drain,
-        directory=run_dir,
-    )
-    run_role("edge", run_edge(settings), log_format)
+    run_role("edge", run_edge(replace(settings, name=settings.name or socket.gethostname())), settings.log_format)
 
 
 def register(app: typer.Typer) -> None:
-    for role in (server, controller, node, edge):
-        app.command()(role)
+    app.command()(server)
+    app.command()(command(ControllerSettings, controller))
+    app.command()(command(NodeSettings, node))
+    app.command()(command(EdgeSettings, edge))

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from urllib.parse import quote, urlencode
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from moorage.client.decode import error_of
 from moorage.client.kubeconfig import Access
 from moorage.client.lines import Lines
-from moorage.client.login_io import Login
+from moorage.client.login_io import Login, Proof
 from moorage.client.socket_io import SocketFactory, plain, watchful
-from moorage.client.tls_io import tls_context
 from moorage.model.errors import HostError
 
 REQUEST_SECONDS = 30.0
@@ -31,6 +31,8 @@ _READ_AHEAD = 1 << 20
 """Bytes buffered per connection: large lists arrive in few pieces."""
 
 _JSON = "application/json"
+
+log = structlog.get_logger()
 
 
 class Connection:
@@ -45,11 +47,10 @@ class Connection:
 
     def open(self) -> None:
         """Needs a running loop; connects to nothing yet. Raises UserError where the certificates cannot be used."""
-        connector = aiohttp.TCPConnector(
-            limit=0,  # each watch holds a connection
-            ssl=tls_context(self._access) if self._access.server.startswith("https:") else False,
-            socket_factory=self._socket_factory,
-        )
+        self._login.check()
+        if self._access.insecure:
+            log.warning("whoever answers is taken for the API server (insecure-skip-tls-verify)", server=self._access.server)
+        connector = aiohttp.TCPConnector(limit=0, socket_factory=self._socket_factory)  # each watch holds a connection
         self._session = aiohttp.ClientSession(
             connector=connector,
             # Compressing would take the server longer than sending.
@@ -72,33 +73,49 @@ class Connection:
     ) -> bytes:
         """The body of a 2xx answer. Raises ApiError or HostError."""
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
-        headers = self._login.headers() | ({"Content-Type": content_type} if body is not None else {})
+        more = {"Content-Type": content_type} if body is not None else {}
         url = self._url(path, query)
-        with _mapped(method, url):
-            async with self._started(method, url, headers, timeout, body) as response:
-                answer = await response.read()
-        if response.status >= 300:
-            raise error_of(response.status, answer)
-        return answer
+        proof, again = await self._login.proof(), True
+        while True:
+            with _mapped(method, url):
+                async with self._started(method, url, proof, timeout, more, body) as response:
+                    answer = await response.read()
+            if response.status < 300:
+                return answer
+            if not (response.status == 401 and again and await self._login.refused(proof)):
+                raise error_of(response.status, answer, response.headers.get("Retry-After", ""))
+            proof, again = await self._login.proof(), False
 
     async def stream(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
         """First an empty line, when the server has accepted; then each line as it arrives. Raises ApiError or HostError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         url = self._url(path, query)
-        with _mapped("GET", url):
-            async with asyncio.timeout(REQUEST_SECONDS):
-                response = await self._started("GET", url, self._login.headers(), timeout)
-            async with response:
-                if response.status >= 300:
-                    raise error_of(response.status, await response.read())
-                yield b""
-                lines = Lines()
-                async for chunk in response.content.iter_any():
-                    for line in lines.feed(chunk):
-                        yield line
+        proof, again = await self._login.proof(), True
+        while True:
+            with _mapped("GET", url):
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    response = await self._started("GET", url, proof, timeout, {})
+                async with response:
+                    if response.status < 300:
+                        yield b""
+                        lines = Lines()
+                        async for chunk in response.content.iter_any():
+                            for line in lines.feed(chunk):
+                                yield line
+                        return
+                    answer = await response.read()
+            if not (response.status == 401 and again and await self._login.refused(proof)):
+                raise error_of(response.status, answer, response.headers.get("Retry-After", ""))
+            proof, again = await self._login.proof(), False
 
     def _started(
-        self, method: str, url: URL, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout, body: bytes | None = None
+        self,
+        method: str,
+        url: URL,
+        proof: Proof,
+        timeout: aiohttp.ClientTimeout,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
     ) -> aiohttp.client._RequestContextManager:
         if self._session is None:
             raise HostError("the client is not open: use `async with`")
@@ -106,9 +123,10 @@ class Connection:
             method,
             url,
             data=body,
-            headers=headers,
+            headers={**headers, **proof.headers},
             timeout=timeout,
             allow_redirects=False,
+            ssl=proof.tls or False,
             proxy=self._access.proxy_url or None,
             server_hostname=self._access.tls_server_name or None,
         )

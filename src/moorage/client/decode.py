@@ -74,6 +74,26 @@ class _Status(ApiType, frozen=True):
     details: dict[str, Any] | None = None
 
 
+class _Version(ApiType, frozen=True):
+    """`version.Info`."""
+
+    major: str = ""
+    minor: str = ""
+
+
+PAGES_FROM_CACHE = (1, 34)
+"""The Kubernetes version since which pages of lists come from the server's memory (KEP-4988, ListFromCacheSnapshot)."""
+
+
+def caches_pages(body: bytes) -> bool:
+    """Whether the server that answers `/version` so keeps pages in memory. What cannot be read is taken for an old one."""
+    try:
+        version = msgspec.json.decode(body, type=_Version)
+        return (int(version.major), int(version.minor.rstrip("+"))) >= PAGES_FROM_CACHE
+    except (msgspec.DecodeError, ValueError):
+        return False
+
+
 def without_nulls(tree: Any) -> Any:
     """The same JSON value with every null member left out, at any depth: null and absent mean the same to Kubernetes."""
     if isinstance(tree, dict):
@@ -114,16 +134,22 @@ def decode_event(line: bytes, type_: type[Object]) -> WatchEvent:
     return WatchEvent(raw.type, decode_object(raw.object, type_))
 
 
-def error_of(code: int, body: bytes | msgspec.Raw) -> ApiError:
-    """The refusal in a body: a Status as it is worded, or else (a proxy's page, nothing at all) what the HTTP code says."""
+def error_of(code: int, body: bytes | msgspec.Raw, retry_after: str = "") -> ApiError:
+    """The refusal in a body: a Status as it is worded, or else (a proxy's page, nothing at all) what the HTTP code says.
+
+    `retry_after` is the header of that name (RFC 9110, 10.2.3): its seconds go to `details.retryAfterSeconds` where the Status
+    has none. An API server that is overloaded says it there alone.
+    """
     try:
         status = msgspec.json.decode(body, type=_Status)
     except msgspec.DecodeError:
         status = _Status()
+    asked = {"retryAfterSeconds": int(retry_after)} if retry_after.isdecimal() and len(retry_after) < 10 else {}
     if status.kind == "Status":
-        return ApiError(status.code or code, status.reason or _REASONS.get(code, "Unknown"), status.message, status.details)
+        details = {**asked, **(status.details or {})}
+        return ApiError(status.code or code, status.reason or _REASONS.get(code, "Unknown"), status.message, details)
     text = bytes(body)[:200].decode(errors="replace").strip()
-    return ApiError(code, _REASONS.get(code, "Unknown"), f"the server answered {code}" + (f": {text}" if text else ""))
+    return ApiError(code, _REASONS.get(code, "Unknown"), f"the server answered {code}" + (f": {text}" if text else ""), asked)
 
 
 @cache

@@ -121,7 +121,7 @@ class FakeClient:
         return await whole(self.pages(type_, namespace, labels, fields))
 
     async def pages(
-        self, type_: type[O], namespace: str = "", labels: str = "", fields: str = ""
+        self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "", cached: bool = False
     ) -> AsyncGenerator[Page[O], None]:
         await self._called("list", type_, Key(namespace, ""))
         found, at = self._selected(type_, selection(namespace, labels, fields))

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from moorage.client.connection_io import Connection
-from moorage.client.decode import decode_event, decode_list, decode_object
+from moorage.client.decode import caches_pages, decode_event, decode_list, decode_object
 from moorage.client.kubeconfig import Access
 from moorage.client.routes import collection_path, creation_path, object_path
 from moorage.client.socket_io import SocketFactory
@@ -57,6 +57,7 @@ class HttpClient:
         self.access = access
         self._connection = Connection(access, socket_factory, user_agent)
         self._page_size = page_size
+        self._caches_pages: bool | None = None
 
     async def __aenter__(self) -> Self:
         self._connection.open()
@@ -78,11 +79,15 @@ class HttpClient:
         return await whole(self.pages(type_, namespace, labels, fields))
 
     async def pages(
-        self, type_: type[O], namespace: str = "", labels: str = "", fields: str = ""
+        self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "", cached: bool = False
     ) -> AsyncGenerator[Page[O], None]:
         path = collection_path(BY_TYPE[type_], namespace)
         query = _selectors(labels, fields)
-        limited = {**query, "limit": str(self._page_size)} if self._page_size else query
+        if cached and not await self._pages_from_cache():
+            query["resourceVersion"] = "0"
+            limited = query
+        else:
+            limited = {**query, "limit": str(self._page_size)} if self._page_size else query
         try:
             async with aclosing(self._pages(type_, path, limited)) as pages:
                 async for page in pages:
@@ -94,6 +99,14 @@ class HttpClient:
         async with aclosing(self._pages(type_, path, query)) as pages:
             async for page in pages:
                 yield page
+
+    async def _pages_from_cache(self) -> bool:
+        """Whether the server keeps pages in memory. One that does not reads each from etcd, for every client anew, and has only
+        whole lists in memory. Asked once.
+        """
+        if self._caches_pages is None:
+            self._caches_pages = caches_pages(await self._connection.request("GET", "/version"))
+        return self._caches_pages
 
     async def watch(
         self, type_: type[Object], since: str, namespace: str = "", labels: str = "", fields: str = ""

@@ -15,6 +15,8 @@ import msgspec
 import yaml
 
 from moorage.client.decode import without_nulls
+from moorage.client.exec_plugin import CLUSTER_EXTENSION, ExecPlugin, cluster_info, plugin_of
+from moorage.client.proxies import checked_proxy
 from moorage.model.errors import UserError
 
 
@@ -22,7 +24,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """An API server and one identity. Certificates and keys are PEM, as bytes or as a file's path; the bytes win.
 
     `token_file` is read again from time to time: cluster tokens are renewed in place. `tls_server_name` is the name that
-    the server's certificate is checked against. `namespace` is the context's, empty for none. Its repr tells no secret.
+    the server's certificate is checked against. `plugin` gives credentials where there are no others (client-go: the same).
+    `namespace` is the context's, empty for none. Its repr tells no secret.
     """
 
     server: str
@@ -39,7 +42,12 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     token_file: str = ""
     username: str = ""
     password: str = ""
+    plugin: ExecPlugin | None = None
     namespace: str = ""
+
+    @property
+    def has_certificate(self) -> bool:
+        return bool(self.certificate_data or self.certificate_file)
 
     def __repr__(self) -> str:
         return f"Access(server={self.server!r}, namespace={self.namespace!r})"
@@ -49,6 +57,11 @@ class _Kebab(msgspec.Struct, frozen=True, rename="kebab"):
     """Kubeconfig spells its keys with dashes; unknown keys are ignored, as kubectl does."""
 
 
+class _Extension(msgspec.Struct, frozen=True):
+    name: str
+    extension: Any = None
+
+
 class _Cluster(_Kebab, frozen=True):
     server: str = ""
     tls_server_name: str = ""
@@ -56,6 +69,11 @@ class _Cluster(_Kebab, frozen=True):
     certificate_authority: str = ""
     certificate_authority_data: str = ""
     proxy_url: str = ""
+    extensions: tuple[_Extension, ...] = ()
+
+    def extension(self, name: str) -> Any:
+        """None where there is none of that name."""
+        return next((each.extension for each in self.extensions if each.name == name), None)
 
 
 class _User(_Kebab, frozen=True):
@@ -121,28 +139,39 @@ def parse(text: str, directory: str = "", context: str = "", source: str = "kube
         raise UserError(f'{source}: cluster "{found.cluster}" has no server')
     user = _named(config.users, found.user, "user", source).user if found.user else _User()
     _refuse_unsupported(cluster, user, found, source)
+    whose, who = f'cluster "{found.cluster}"', f'user "{found.user}"'
+    server = _server(cluster, user)
+    ca_data = _decoded(cluster.certificate_authority_data, whose, "certificate-authority-data", source)
     access = Access(
-        server=_server(cluster, user),
-        ca_data=_decoded(
-            cluster.certificate_authority_data, f'cluster "{found.cluster}"', "certificate-authority-data", source
-        ),
+        server=server,
+        ca_data=ca_data,
         ca_file=_path(cluster.certificate_authority, directory),
         insecure=cluster.insecure_skip_tls_verify,
         tls_server_name=cluster.tls_server_name,
-        proxy_url=cluster.proxy_url,
-        certificate_data=_decoded(user.client_certificate_data, f'user "{found.user}"', "client-certificate-data", source),
+        proxy_url=checked_proxy(cluster.proxy_url, f"{source}: {whose}: proxy-url") if cluster.proxy_url else "",
+        certificate_data=_decoded(user.client_certificate_data, who, "client-certificate-data", source),
         certificate_file=_path(user.client_certificate, directory),
-        key_data=_decoded(user.client_key_data, f'user "{found.user}"', "client-key-data", source),
+        key_data=_decoded(user.client_key_data, who, "client-key-data", source),
         key_file=_path(user.client_key, directory),
         token=user.token,
         token_file=_path(user.token_file, directory),
         username=user.username,
         password=user.password,
+        plugin=None if user.exec is None else _plugin(user.exec, cluster, (server, ca_data), f"{source}: {who}", directory),
         namespace=found.namespace,
     )
-    if bool(access.certificate_data or access.certificate_file) != bool(access.key_data or access.key_file):
-        raise UserError(f'{source}: user "{found.user}" needs both a client certificate and a client key, or neither')
+    if access.has_certificate != bool(access.key_data or access.key_file):
+        raise UserError(f"{source}: {who} needs both a client certificate and a client key, or neither")
     return access
+
+
+def _plugin(tree: dict[str, Any], cluster: _Cluster, known: tuple[str, bytes], who: str, directory: str) -> ExecPlugin:
+    settings = {
+        "tls-server-name": cluster.tls_server_name,
+        "insecure-skip-tls-verify": cluster.insecure_skip_tls_verify,
+        "proxy-url": cluster.proxy_url,
+    }
+    return plugin_of(tree, who, directory, cluster_info(*known, settings, cluster.extension(CLUSTER_EXTENSION)))
 
 
 def _config(text: str, source: str) -> _Config:
@@ -173,11 +202,6 @@ def _choice(entries: Sequence[_Named]) -> str:
 
 def _refuse_unsupported(cluster: _Cluster, user: _User, context: _Context, source: str) -> None:
     who = f'{source}: user "{context.user}"'
-    if user.exec is not None:
-        command = user.exec.get("command", "")
-        raise UserError(
-            f'{who} logs in by the exec plugin "{command}", which is not supported: use a token or a client certificate'
-        )
     if user.auth_provider is not None:
         raise UserError(
             f"{who} logs in by an auth-provider, which Kubernetes removed in 1.26: use a token or a client certificate"

@@ -28,8 +28,9 @@ log = structlog.get_logger()
 class Want(msgspec.Struct, frozen=True):
     """One kind to follow: all of it, or one namespace, or what selectors match (`-l` and `--field-selector` of kubectl).
 
-    `keep` says what the mirror keeps of each object (kind, key, uid and resourceVersion stay), by default all of it. An
-    `optional` kind is empty as long as the server does not have it.
+    `keep` says what the mirror keeps of each object (kind, key, uid and resourceVersion stay), by default all of it; with
+    `quiet` a change of nothing that is kept is not told. An `optional` kind is empty as long as the server does not have it.
+    `cached` lists cost the server little and may be a little old: for readers that write nothing they decide from them.
     """
 
     type: type[Object]
@@ -38,6 +39,8 @@ class Want(msgspec.Struct, frozen=True):
     fields: str = ""
     keep: Keep | None = None
     optional: bool = False
+    cached: bool = False
+    quiet: bool = False
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -141,7 +144,8 @@ class Mirror:
         """One list, or one watch to its end."""
         want, reflector = followed.want, followed.reflector
         if isinstance(step, List):
-            async with aclosing(self._client.pages(want.type, want.namespace, want.labels, want.fields)) as pages:
+            listing = self._client.pages(want.type, want.namespace, want.labels, want.fields, step.cached)
+            async with aclosing(listing) as pages:
                 async for page in pages:
                     reflector.on_page(page)
                     followed.answered(self._clock())
@@ -170,7 +174,7 @@ class _Followed:
 
     def __init__(self, want: Want) -> None:
         self.want = want
-        self.reflector = Reflector(want.keep)
+        self.reflector = Reflector(want.keep, want.cached, want.quiet)
         self.heard: float | None = None
         self.failure = ""
         self._is_absent = False

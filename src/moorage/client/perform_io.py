@@ -25,12 +25,16 @@ MAX_AT_ONCE = 8
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A verb that was not done. `reason` and `code` are those of the API's Status, empty and 0 where it was not reached."""
+    """A verb that was not done. `reason` and `code` are those of the API's Status, empty and 0 where it was not reached.
+
+    `after` is the seconds that the server asks to be left alone.
+    """
 
     verb: Verb
     message: str
     reason: str = ""
     code: int = 0
+    after: float = 0.0
 
     @property
     def retry(self) -> bool:
@@ -108,7 +112,7 @@ async def _perform_one(client: Client, verb: Verb, component: str, now: float, n
             case Note():
                 await post(client, verb, component, now, notes)
     except ApiError as error:
-        return Failure(verb, error.message, error.reason, error.code)
+        return Failure(verb, error.message, error.reason, error.code, error.retry_after)
     except HostError as error:
         return Failure(verb, str(error))
     return None

@@ -15,14 +15,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import msgspec
+from msgspec.structs import replace
 
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key, Object
 from moorage.model.ports import BOOKMARK, DELETED, Page, WatchEvent
 
-FIRST_PAUSE = 0.1
-LAST_PAUSE = 10.0
-"""Seconds between failures, before jitter; client-go waits 0.8 to 30, which a node that comes back would feel."""
+FIRST_PAUSE = 0.8
+LAST_PAUSE = 30.0
+"""Seconds between failures, before jitter: client-go's. A server that is back is not met by a whole cluster at once."""
 
 ABSENT_SECONDS = 60.0
 """Between two looks for a kind that the server does not have: it comes with an upgrade or with a new CRD."""
@@ -32,7 +33,9 @@ STEADY_SECONDS = 2.0
 
 
 class List(msgspec.Struct, frozen=True):
-    """Ask for all objects."""
+    """Ask for all objects; `cached`: the server may answer from memory (`Client.pages`)."""
+
+    cached: bool = False
 
 
 class Watch(msgspec.Struct, frozen=True):
@@ -60,9 +63,13 @@ def is_absence(error: ApiError | HostError) -> bool:
 
 
 class Reflector:
-    """The state of one kind. `objects` is never mutated, only replaced; it changes in `take` alone."""
+    """The state of one kind. `objects` is never mutated, only replaced; it changes in `take` alone.
 
-    def __init__(self, keep: Keep | None = None) -> None:
+    With `cached`, lists may come from the server's memory; one that is older than what was seen before is not taken. With
+    `quiet`, a change that leaves what is kept as it was is not told, and the object stays at its earlier resourceVersion.
+    """
+
+    def __init__(self, keep: Keep | None = None, cached: bool = False, quiet: bool = False) -> None:
         self._held: dict[Key, Object] = {}
         self.listed = False
         self._keep = keep or _all_of_it
@@ -71,7 +78,10 @@ class Reflector:
         """The resourceVersion of the last list or event: `objects` are the state at it, once taken. A bookmark tells nothing of
         objects, and each watch gets its own.
         """
+        self._cached = cached
+        self._quiet = quiet
         self._version: str | None = None
+        self._reached = ""
         self._listing = ""
         self._arrived: dict[Key, Object | None] = {}
         self._failures = 0
@@ -100,9 +110,13 @@ class Reflector:
 
     def on_list(self, now: float) -> Step:
         """The list is complete. What is not among its objects is gone."""
+        if self._cached and _is_older(self._listing, self._reached):
+            self._cached = False
+            self._found = {}
+            return self._go(now)
         self._arrived = {key: None for key in self._held if key not in self._found} | self._found
         self._found = {}
-        self._version = self.told = self._listing
+        self._version = self._reached = self.told = self._listing
         self.listed = True
         return self._go(now)
 
@@ -122,7 +136,7 @@ class Reflector:
             self._arrived[event.obj.key] = None if event.type == DELETED else self._keep(event.obj)
             self.told = version
         if version != self._version:
-            self._version = version
+            self._version = self._reached = version
             self._moved = True
 
     def on_end(self, now: float, chance: float) -> Step:
@@ -142,11 +156,11 @@ class Reflector:
             if error.code == 410 and not self._failures:
                 self._failures = 1
                 return self._go(now)
-        return self._pause(now, chance, _retry_after(error))
+        return self._pause(now, chance, error.retry_after if isinstance(error, ApiError) else 0.0)
 
     def take(self) -> frozenset[Key]:
         """Folds what arrived into `objects`, copying them once, and answers the keys whose object is not what it was."""
-        changed = {key: new for key, new in self._arrived.items() if not _same(self._held.get(key), new)}
+        changed = {key: new for key, new in self._arrived.items() if not self._is_told(self._held.get(key), new)}
         self._arrived = {}
         if changed:
             held = self._held.copy()
@@ -158,16 +172,20 @@ class Reflector:
             self._held = held
         return frozenset(changed)
 
+    def _is_told(self, old: Object | None, new: Object | None) -> bool:
+        """Whether the reader knows the new state already."""
+        return _same(old, new) or (self._quiet and _alike(old, new))
+
     def _go(self, now: float) -> List | Watch:
         self._begun = now
         self._moved = False
-        return List() if self._version is None else Watch(self._version)
+        return List(self._cached) if self._version is None else Watch(self._version)
 
     def _pause(self, now: float, chance: float, at_least: float = 0.0) -> Wait:
-        """Twice as long each time, spread over half to one and a half of that."""
+        """Twice as long each time, spread over half to one and a half of that; the first one from nothing on."""
         self._failures += 1
         pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 16))
-        seconds = max(at_least, pause * (0.5 + chance))
+        seconds = at_least + pause * (chance if self._failures == 1 or at_least else 0.5 + chance)
         return Wait(seconds, self._go(now + seconds))
 
     def _was_steady(self, now: float) -> bool:
@@ -188,7 +206,14 @@ def _same(old: Object | None, new: Object | None) -> bool:
     return old == new
 
 
-def _retry_after(error: ApiError | HostError) -> float:
-    """The seconds that the server asks to be left alone (`details.retryAfterSeconds` of a 429 or 503)."""
-    asked = error.details.get("retryAfterSeconds", 0) if isinstance(error, ApiError) else 0
-    return min(60.0, float(asked)) if isinstance(asked, int) else 0.0
+def _alike(old: Object | None, new: Object | None) -> bool:
+    """Whether two states differ in their resourceVersion at most."""
+    if old is None or new is None:
+        return False
+    version = old.metadata.resource_version
+    return old == replace(new, metadata=replace(new.metadata, resource_version=version))
+
+
+def _is_older(version: str, than: str) -> bool:
+    """Versions of one kind are numbers that grow (KEP-5504); others cannot be compared."""
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)

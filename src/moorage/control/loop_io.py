@@ -119,7 +119,7 @@ class _Runner:
         lost = [each.verb for each in failures if not isinstance(each.verb, Note)]
         self._lost += lost
         if lost:
-            self._retry_at = self._clock() + self._next_pause()
+            self._retry_at = self._clock() + max(self._next_pause(), *(each.after for each in failures))
         elif not self._lost:
             self._pauses, self._trouble = 0, ""
 

@@ -67,6 +67,12 @@ class ApiError(Exception):
         self.details = details or {}
         self.metadata: dict[str, str] = {}
 
+    @property
+    def retry_after(self) -> float:
+        """The seconds that the server asks to be left alone (`details.retryAfterSeconds` of a 429 or 503), at most a minute."""
+        asked = self.details.get("retryAfterSeconds", 0)
+        return min(60.0, float(asked)) if isinstance(asked, int) else 0.0
+
 
 def not_found(plural: str, group: str, name: str) -> ApiError:
     full = f"{plural}.{group}" if group else plural

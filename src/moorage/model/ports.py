@@ -246,9 +246,14 @@ class Client(Protocol):
         """The objects and the list's resourceVersion: all pages as one."""
         ...
 
-    def pages(self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "") -> AsyncGenerator[Page[O], None]:
+    def pages(
+        self, type_: type[O], namespace: str = "", labels: str = "", fields: str = "", cached: bool = False
+    ) -> AsyncGenerator[Page[O], None]:
         """A list as it arrives, in key order: at least one page, all of the state at one version. The server is asked for the
         next page before this one is given out. A list whose next page has expired meanwhile (410) begins anew, once.
+
+        With `cached` the server may answer from its memory, with a state that is a little old: older even than one that it has
+        shown before, where there are several servers.
         """
         ...
 

@@ -162,6 +162,12 @@ class Reason(enum.Enum):
     CREATE_CONTAINER_ERROR = "CreateContainerError"
     """The container's process could not be started."""
 
+    # Leader election (control).
+    LEADER_ELECTED = "LeaderElection"
+    """This process holds the Lease and works; the others wait (client-go words its event so)."""
+    LEADER_LOST = "LeaderLost"
+    """The Lease could not be renewed in time: this process has stopped working and waits."""
+
     # Garbage collection (control).
     OWNER_REF_INVALID_NAMESPACE = "OwnerRefInvalidNamespace"
     """An object names an owner that cannot own it, since it lives in another namespace."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from moorage.client.proxies import VARIABLES
 from moorage.model.errors import HostError
 
 START_SECONDS = 30.0
@@ -39,9 +40,10 @@ class ChildProcess:
         return self._child is not None and self._child.poll() is None
 
     def spawn(self) -> None:
-        """Starts without waiting."""
+        """Starts without waiting. A proxy of this machine's environment leads nowhere in a lab: the child is not told of it."""
+        environment = {name: value for name, value in os.environ.items() if name.upper() not in VARIABLES}
         with self.log.open("ab") as log:
-            self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
     def must_be_starting(self, since: float, limit: float = START_SECONDS) -> None:
         """Kills it and raises HostError with the end of its log where it has ended, or was started (`since`) more than

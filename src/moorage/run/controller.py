@@ -1,20 +1,26 @@
-"""The controllers in one process: each is a pure function from what the API says to what should be written next."""
+"""The controllers in one process: each is a pure function from what the API says to what should be written next.
+
+(a Lease, where several of these run) -> list + watch -> Snapshot -> controllers -> verbs
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import time
+import uuid
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-
-import msgspec
+from typing import NamedTuple
 
 from moorage.announce.address_probe_io import AddressProber
 from moorage.client.http_io import HttpClient
-from moorage.client.kubeconfig import Access
-from moorage.client.kubeconfig_io import authority, load
+from moorage.client.kubeconfig_io import authority
 from moorage.client.mirror_io import Mirror, Want
 from moorage.control.broken_objects import BrokenObjectsController
+from moorage.control.election import Candidate, Terms
+from moorage.control.election_io import Leadership
 from moorage.control.endpoint_slices import EndpointSliceController
 from moorage.control.endpoints_objects import EndpointsController
 from moorage.control.fights import OURS
@@ -27,49 +33,109 @@ from moorage.control.schedule import Scheduler
 from moorage.control.service_accounts import ServiceAccountController
 from moorage.control.types import Controller
 from moorage.control.withdrawals import WithdrawalController
+from moorage.model.meta import Key
+from moorage.model.ports import Client
+from moorage.observe.http_io import Crowd, PortServer, open_port
+from moorage.observe.role_health import RoleHealth, respond
+from moorage.run.access import access_of
+from moorage.settings.controllers import chosen
+from moorage.settings.roles import ControllerSettings
 
 
-class ControllerSettings(msgspec.Struct, frozen=True):
-    """`load_balancer` is the provider of Services that name none: "edge", "announce" or "none".
+class Means(NamedTuple):
+    """What a controller may be made of."""
 
-    `node_grace` is how long a node may miss its Lease, in seconds (Kubernetes: 40). `housekeeping` is for a cluster without
-    kube-controller-manager: garbage collection, and what every namespace has. With `probe_addresses` the network is asked
-    about an address before it is handed out, where the controller is on its subnet.
-    """
+    settings: ControllerSettings
+    probes: AddressProber | None
 
-    kubeconfig: str
-    load_balancer: str = "edge"
-    node_grace: float = 40.0
-    housekeeping: bool = True
-    probe_addresses: bool = True
+
+MAKERS: Mapping[str, Callable[[Means], Controller]] = {
+    "endpointslice-controller": lambda _: EndpointSliceController(_chance()),
+    "endpoints-controller": lambda _: EndpointsController(),
+    "endpointslice-mirroring-controller": lambda _: MirroringController(_chance()),
+    "broken-objects-controller": lambda _: BrokenObjectsController(),
+    "load-balancer-controller": lambda means: LoadBalancerController(means.settings.load_balancer, means.probes),
+    "withdrawal-controller": lambda _: WithdrawalController(),
+    "node-lifecycle-controller": lambda means: NodeHealthController(means.settings.node_grace),
+    "scheduler": lambda _: Scheduler(),
+    "garbage-collector-controller": lambda _: GarbageCollector(),
+    "serviceaccount-controller": lambda means: ServiceAccountController(authority(access_of(means.settings))),
+}
+"""The controllers by the names that `--controllers` takes."""
+
+
+SILENT_SECONDS = 60.0
+"""Without an answer of the API server for so long a controller is not ready."""
 
 
 async def run_controller(settings: ControllerSettings) -> None:
-    """Controls until cancelled."""
-    access = load(settings.kubeconfig)
-    probes = AddressProber() if settings.probe_addresses else None
-    chance = random.Random()  # noqa: S311  names of slices are no secret
-    controllers: tuple[Controller, ...] = (
-        EndpointSliceController(chance),
-        EndpointsController(),
-        MirroringController(chance),
-        BrokenObjectsController(),
-        LoadBalancerController(settings.load_balancer, probes),
-        NodeHealthController(settings.node_grace),
-        WithdrawalController(),
-        Scheduler(),
-        *(_housekeepers(access) if settings.housekeeping else ()),
-    )
-    async with (
-        HttpClient(access, user_agent=OURS) as client,
-        probes or nullcontext(),
-        asyncio.TaskGroup() as tasks,
-    ):
+    """Controls until cancelled; with leader election, while it leads."""
+    async with HttpClient(access_of(settings), user_agent=OURS) as client:
+        shift = Shift(settings)
+        leadership = Leadership(client, _candidate(settings)) if settings.leader_elect else None
+        server = _health_server(settings.health_port, lambda: health(leadership, shift))
+        async with asyncio.TaskGroup() as tasks:
+            if server is not None:
+                tasks.create_task(server.serve(), name="health")
+            tasks.create_task(leadership.run(shift.work) if leadership else shift.work(client), name="controllers")
+
+
+class Shift:
+    """The controllers at work. Each shift begins from nothing: they are made anew, and remember nothing of an earlier one."""
+
+    def __init__(self, settings: ControllerSettings) -> None:
+        self._settings = settings
+        self.mirror: Mirror | None = None
+        """What they follow; None while they do not work."""
+
+    async def work(self, client: Client) -> None:
+        probes = AddressProber() if self._settings.probe_addresses else None
+        means = Means(self._settings, probes)
+        controllers = [MAKERS[name](means) for name in chosen(self._settings.controllers).names]
         wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
-        mirror = Mirror(client, [Want(type_) for type_ in wanted])
-        tasks.create_task(mirror.run(), name="mirror")
-        tasks.create_task(run_controllers(controllers, mirror, client, time.time), name="controllers")
+        self.mirror = mirror = Mirror(client, [Want(type_) for type_ in wanted])
+        try:
+            async with probes or nullcontext(), asyncio.TaskGroup() as tasks:
+                tasks.create_task(mirror.run(), name="mirror")
+                tasks.create_task(run_controllers(controllers, mirror, client, time.time), name="controllers")
+        finally:
+            self.mirror = None
 
 
-def _housekeepers(access: Access) -> tuple[Controller, ...]:
-    return GarbageCollector(), ServiceAccountController(authority(access))
+def health(leadership: Leadership | None, shift: Shift) -> RoleHealth:
+    """How this process is, as its health port tells it."""
+    mirror = shift.mirror
+    synced, failure = (mirror.synced, mirror.contact.failure) if mirror is not None else (False, "")
+    if leadership is None:
+        return RoleHealth(healthy=True, ready=synced, failure=failure)
+    leads = leadership.leads
+    candidate = leadership.candidate
+    return RoleHealth(
+        healthy=leads or mirror is None,
+        ready=synced if leads else leadership.silent_for < SILENT_SECONDS,
+        leads=leads,
+        elects=True,
+        identity=candidate.identity,
+        leader=candidate.holder,
+        transitions=candidate.transitions,
+        failure=failure,
+    )
+
+
+def _candidate(settings: ControllerSettings) -> Candidate:
+    """Every start is another candidate: what an earlier start of this process held is not this one's."""
+    terms = Terms(int(settings.lease_duration), settings.renew_deadline, settings.retry_period)
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    return Candidate(identity, Key(settings.lease_namespace, settings.lease_name), terms)
+
+
+def _health_server(port: int, check: Callable[[], RoleHealth]) -> PortServer | None:
+    """None for port 0. Raises HostError where the port is not to be had."""
+    if not port:
+        return None
+    opened = open_port(port, "health", if_taken=": does another controller run here? choose another with --health-port")
+    return PortServer(opened, lambda request: respond(request, check()), Crowd())
+
+
+def _chance() -> random.Random:
+    return random.Random()  # noqa: S311  names of slices are no secret

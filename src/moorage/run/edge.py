@@ -12,7 +12,6 @@ import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -25,7 +24,6 @@ from moorage.balance.health import HealthSettings
 from moorage.balance.probe_io import NodeProber
 from moorage.balance.targets import targets
 from moorage.client.http_io import HttpClient
-from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Mirror, Want
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.model.cluster import Node
@@ -36,12 +34,14 @@ from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.model.withdrawal import EDGE
 from moorage.observe.health_io import HealthServer
+from moorage.run.access import access_of
 from moorage.run.acknowledge_io import Acknowledger
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.run.proxy_keeper import ProxyKeeper
 from moorage.run.self_check_io import Standing
+from moorage.settings.roles import EdgeSettings
 from moorage.table.lean import lean
 from moorage.table.self_check import with_self_check
 from moorage.table.types import ForwardingTable
@@ -50,22 +50,6 @@ RETRY = 1.0
 """Seconds until an address that the kernel refused is tried again."""
 
 log = structlog.get_logger()
-
-
-class EdgeSettings(msgspec.Struct, frozen=True):
-    """`interface` is the one at which the load-balancer addresses are owned. `drain`: seconds that it serves on after it was
-    told to end, while its /healthz refuses. `directory` is for what HAProxy needs.
-    """
-
-    name: str
-    kubeconfig: str
-    interface: str
-    healthz_port: int = 10256
-    beside_other_proxy: bool = False
-    probes: HealthSettings = HealthSettings()
-    keep_source: bool = False
-    drain: float = 0.0
-    directory: str = "/run/moorage-edge"
 
 
 async def run_edge(settings: EdgeSettings, announcer: Announcer | None = None) -> None:
@@ -86,18 +70,19 @@ async def run_edge(settings: EdgeSettings, announcer: Announcer | None = None) -
 
 
 async def _work(settings: EdgeSettings, announcer: Announcer, leaving: asyncio.Event) -> None:
-    access = load(settings.kubeconfig)
+    access = access_of(settings)
     datapath = NftDatapath()
     forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
     standing = Standing(forwarder, _log)
-    health = HealthServer(settings.healthz_port, lambda: replace(standing.health(), node_eligible=not leaving.is_set()))
+    health = HealthServer(settings.health_port, lambda: replace(standing.health(), node_eligible=not leaving.is_set()))
     health.listen()
     standing.listen()
     datapath.start()
     changed = asyncio.Event()
-    proxies = ProxyKeeper(Path(settings.directory) / "haproxy")
-    async with HttpClient(access, user_agent="moorage-edge") as client, NodeProber(settings.probes) as prober:
+    proxies = ProxyKeeper(Path(settings.run_dir) / "haproxy")
+    probes = _probes(settings)
+    async with HttpClient(access, user_agent="moorage-edge") as client, NodeProber(probes) as prober:
         acknowledger = Acknowledger(client, EDGE, settings.name)
         kernel = _Kernel(forwarder, standing, acknowledger, proxies, announcer)
         try:
@@ -131,6 +116,17 @@ class _Seen(NamedTuple):
         return edge_table(snapshot, prober.healthy, previous, prober.checks, keep)
 
 
+def _probes(settings: EdgeSettings) -> HealthSettings:
+    return HealthSettings(
+        interval=settings.probe_interval,
+        timeout=settings.probe_timeout,
+        fall=settings.probe_fall,
+        rise=settings.probe_rise,
+        port=settings.probe_port,
+        path=settings.probe_path,
+    )
+
+
 class _Kernel(NamedTuple):
     """What a table goes to: the rules, who looks whether they work, who says that they are there, HAProxy, the addresses."""
 
@@ -148,7 +144,7 @@ def _log(reason: Reason, message: str, *, warning: bool = True) -> None:
 async def _follow_objects(seen: _Seen, acknowledger: Acknowledger, changed: asyncio.Event) -> None:
     while True:
         snapshot, changes = await seen.mirror.next()
-        seen.prober.follow(targets(snapshot, seen.settings.probes))
+        seen.prober.follow(targets(snapshot, _probes(seen.settings)))
         acknowledger.see(snapshot, changes)
         changed.set()
 

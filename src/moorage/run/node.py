@@ -20,24 +20,22 @@ import msgspec
 import structlog
 
 from moorage.client.http_io import HttpClient
-from moorage.client.kubeconfig_io import load
 from moorage.client.mirror_io import Mirror, Want
 from moorage.client.perform_io import perform
 from moorage.datapath.nft.counting_io import NftCounters
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.dns.serve_io import serve_dns
 from moorage.model.cluster import Namespace, Node, eligible
-from moorage.model.errors import UserError
 from moorage.model.meta import Key
-from moorage.model.net import parse_address
 from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
-from moorage.model.slices import EndpointSlice
+from moorage.model.slices import HEADLESS_LABEL, PROXY_NAME_LABEL, EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.model.withdrawal import NODE
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
+from moorage.run.access import access_of
 from moorage.run.acknowledge_io import Acknowledger
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
@@ -45,13 +43,14 @@ from moorage.run.guard_io import guard
 from moorage.run.local_checks import LocalChecks
 from moorage.run.local_dns import dns_slice_key, dns_verbs
 from moorage.run.measure_io import Measurements
-from moorage.run.network import PRIMARY, network_settings
+from moorage.run.network import network_settings
 from moorage.run.self_check_io import Standing
 from moorage.run.tell_io import Teller
+from moorage.settings.roles import NodeSettings
 from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.lean import lean
-from moorage.table.self_check import PORT, self_check, without_self_check
+from moorage.table.self_check import self_check, without_self_check
 from moorage.table.types import NodeFacts
 
 log = structlog.get_logger()
@@ -65,59 +64,36 @@ makes as many tuples, none in a cycle, and at the default the looks for one cost
 at again.
 """
 
-METRICS = "127.0.0.1:10249"
+NOT_ANOTHERS = f"!{PROXY_NAME_LABEL}"
+"""The selector of what no other proxy is asked to serve. Slices carry the labels of their Services."""
 
 
-class NodeSettings(msgspec.Struct, frozen=True):
-    """`cluster_cidrs` are the Pod networks; empty means those of the Node objects. `dns_port` 0 serves no DNS.
+def wants(settings: NodeSettings) -> tuple[Want, ...]:
+    """What the agent follows: of each kind what it uses, as kube-proxy does, and held lean, but for the one slice that it
+    writes and so compares in full. DNS also answers for what other proxies serve, and for Services without a ClusterIP.
 
-    `node_port_addresses` are prefixes, or PRIMARY; `localhost_node_ports` adds 127.0.0.0/8. `metrics` is the ADDRESS:PORT at
-    which they are served; empty serves none. `beside_other_proxy` starts though another proxy serves here. `self_check_port` is
-    that of `table.self_check`.
+    A server before Kubernetes 1.33 has no ServiceCIDRs.
     """
-
-    name: str
-    kubeconfig: str
-    cluster_cidrs: tuple[str, ...] = ()
-    node_port_addresses: tuple[str, ...] = (PRIMARY,)
-    localhost_node_ports: bool = True
-    health_port: int = 10256
-    metrics: str = METRICS
-    dns_port: int = 0
-    self_check_port: int = PORT
-    beside_other_proxy: bool = False
-
-    @property
-    def network(self) -> NetworkSettings:
-        """Raises UserError for what is no prefix."""
-        return network_settings(self.cluster_cidrs, self.node_port_addresses, self.localhost_node_ports)
-
-    @property
-    def metrics_at(self) -> tuple[str, int] | None:
-        """None where they are not wanted. Raises UserError for what is no address and port."""
-        if not self.metrics:
-            return None
-        address, _, port = self.metrics.rpartition(":")
-        host = address.removeprefix("[").removesuffix("]")
-        if parse_address(host) is None or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise UserError(
-                f"--metrics-bind-address {self.metrics}: must be an address and a port, such as {METRICS} or [::]:10249"
-            )
-        return host, int(port)
-
-
-def wants(node_name: str) -> tuple[Want, ...]:
-    """What the agent follows, held lean, but for the one slice that it writes and so compares in full. A server before
-    Kubernetes 1.33 has no ServiceCIDRs.
-    """
-    own = dns_slice_key(node_name)
-    return (
-        Want(Service, keep=lean),
-        Want(EndpointSlice, keep=lambda obj: obj if obj.key == own else lean(obj)),
-        Want(Node),
-        Want(Namespace),
-        Want(ServiceCIDR, optional=True),
+    own = dns_slice_key(settings.name)
+    serves_dns = bool(settings.dns_port)
+    followed = (
+        Want(Service, labels="" if serves_dns else NOT_ANOTHERS, keep=lean, cached=True),
+        Want(
+            EndpointSlice,
+            labels="" if serves_dns else f"{NOT_ANOTHERS},!{HEADLESS_LABEL}",
+            keep=lambda obj: obj if obj.key == own else lean(obj),
+            cached=True,
+        ),
+        Want(
+            Node,
+            fields=f"metadata.name={settings.name}" if settings.follow_nodes == "own" else "",
+            keep=lean,
+            cached=True,
+            quiet=True,
+        ),
+        Want(ServiceCIDR, optional=True, cached=True),
     )
+    return (*followed, Want(Namespace, cached=True)) if serves_dns else followed
 
 
 async def run_node(settings: NodeSettings) -> None:
@@ -127,12 +103,13 @@ async def run_node(settings: NodeSettings) -> None:
     """
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
-    network, metrics_at, access = settings.network, settings.metrics_at, load(settings.kubeconfig)
+    network = network_settings(settings.cluster_cidrs, settings.node_port_addresses, settings.localhost_node_ports)
+    metrics_at, access = settings.metrics_at, access_of(settings)
     datapath = NftDatapath()
     forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
     async with HttpClient(access, user_agent="moorage-node") as client:
-        mirror = Mirror(client, wants(settings.name))
+        mirror = Mirror(client, wants(settings))
         itself = partial(_own_node, mirror, settings.name)
         teller = Teller(client, "moorage-node", itself)
         standing = Standing(forwarder, teller.say, settings.self_check_port)

@@ -1,5 +1,6 @@
-"""What a node holds of Services and EndpointSlices: what forwarding and DNS read, and of equal parts one.
+"""What a node holds of Services, EndpointSlices and Nodes: what it reads, and of equal parts one.
 
+    Node            labels, taints, Pod networks, addresses, conditions without their heartbeats, annotations of ours
     Service         without field owners, owner references and annotations of others
     EndpointSlice   the same, and of each endpoint its addresses, conditions, hostname, node and hints
 
@@ -15,6 +16,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from moorage.model.cluster import Node, NodeSpec, NodeStatus
 from moorage.model.meta import Object, ObjectMeta
 from moorage.model.service import Service
 from moorage.model.slices import Endpoint, EndpointSlice
@@ -23,6 +25,7 @@ T = TypeVar("T")
 
 SLICE_ANNOTATIONS = ("moorage.dev/",)
 SERVICE_ANNOTATIONS = ("moorage.dev/", "metallb.io/")
+NODE_ANNOTATIONS = ("moorage.dev/", "lab.moorage.dev/", "metallb.io/")
 """How the annotations begin that are kept."""
 
 _EMPTY: dict[str, str] = {}
@@ -36,7 +39,24 @@ def lean(obj: Object) -> Object:
             return lean_slice(obj)
         case Service():
             return lean_service(obj)
+        case Node():
+            return lean_node(obj)
     return obj
+
+
+def lean_node(node: Node) -> Node:
+    """The same Node with what a node agent reads of it. A kubelet that only says that it is still there changes nothing of
+    that: it writes its status every 5 minutes, 10 kB and more.
+    """
+    spec, status = node.spec, node.status
+    conditions = tuple(replace(each, last_heartbeat_time=None) for each in status.conditions)
+    return Node(
+        api_version=intern(node.api_version),
+        kind=intern(node.kind),
+        metadata=_lean_meta(node.metadata, NODE_ANNOTATIONS),
+        spec=NodeSpec(pod_cidr=spec.pod_cidr, pod_cidrs=spec.pod_cidrs, unschedulable=spec.unschedulable, taints=spec.taints),
+        status=NodeStatus(conditions=conditions, addresses=status.addresses),
+    )
 
 
 def lean_slice(slice_: EndpointSlice) -> EndpointSlice:
