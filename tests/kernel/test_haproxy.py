@@ -23,6 +23,7 @@ import pytest
 from moorage.balance.haproxy import Proxy
 from moorage.balance.haproxy_io import Haproxy
 from moorage.datapath.nft.datapath_io import NftDatapath
+from moorage.model.errors import HostError
 from moorage.model.meta import Key
 from moorage.model.net import Address, Family, Protocol
 from moorage.model.reason import Reason
@@ -217,6 +218,25 @@ def test_one_that_dies_is_told_and_started_again(edge: Topology, tmp_path: Path)
         assert (await asyncio.to_thread(edge.client.ask, VIP[Family.IPV4], 80)).startswith("b2 ")
 
     play(edge, tmp_path, story, lambda: ended.append(True))
+
+
+def test_a_taken_port_is_named_and_the_others_are_served(edge: Topology, tmp_path: Path) -> None:
+    async def story(haproxy: Haproxy) -> None:
+        first = proxy(Family.IPV4, 2)
+        await haproxy.apply((first,))
+        with closing(_listener(VIP[Family.IPV4], 81)):
+            with pytest.raises(HostError, match=r"another program of this machine listens at 198\.18\.100\.1:81/tcp"):
+                await haproxy.apply((first, proxy(Family.IPV4, 2, port=81), proxy(Family.IPV4, 2, port=82)))
+            for port in (80, 82):
+                assert (await asyncio.to_thread(edge.client.ask, VIP[Family.IPV4], port)).startswith("b2 ")
+        await haproxy.apply((first, proxy(Family.IPV4, 2, port=81)))
+        assert (await asyncio.to_thread(edge.client.ask, VIP[Family.IPV4], 81)).startswith("b2 ")
+
+    play(edge, tmp_path, story)
+
+
+def _listener(address: Address, port: int) -> socket.socket:
+    return socket.create_server((str(address), port))
 
 
 def _eventually(true: Callable[[], bool], seconds: float = 10.0) -> bool:

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import re
 import shutil
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +19,16 @@ import structlog
 
 from moorage.balance.haproxy import Proxies, commands, render, shape, standings
 from moorage.model.errors import HostError
+from moorage.table.types import FrontendAddress
 
 PROGRAM = "haproxy"
 START_SECONDS = 10.0
 STOP_SECONDS = 3.0
 ANSWER_SECONDS = 2.0
 POLL = 0.02
+
+_IP_FREEBIND, _IPV6_FREEBIND = (socket.IPPROTO_IP, 15), (socket.IPPROTO_IPV6, 78)
+_FAILED = re.compile(r"\[failed: (\d+)\]")
 
 log = structlog.get_logger()
 
@@ -38,6 +45,7 @@ class Haproxy:
         self._watch: asyncio.Task[None] | None = None
         self._shape = ""
         self._standings: dict[str, bool] = {}
+        self._serving: frozenset[FrontendAddress] = frozenset()
 
     @property
     def pid(self) -> int | None:
@@ -45,22 +53,34 @@ class Haproxy:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def apply(self, proxies: Proxies) -> None:
-        """Makes HAProxy serve these and no others. Raises HostError, with what served before still serving, where it cannot."""
-        if not proxies:
+        """Makes HAProxy serve these and no others. Raises HostError where it cannot: all but the named ones are served then, or
+        what was served before.
+        """
+        free = tuple(each for each in proxies if each.match in self._serving or _can_listen(each.match))
+        if free:
+            await self._serve(free)
+        else:
             await self.close()
-            return
+        self._serving = frozenset(each.match for each in free)
+        taken = ", ".join(str(each.match) for each in proxies if each not in free)
+        if taken:
+            raise HostError(f"another program of this machine listens at {taken}: end it, or have it listen elsewhere")
+
+    async def _serve(self, proxies: Proxies) -> None:
         wanted, now = shape(proxies), standings(proxies)
         if self.pid is not None and wanted == self._shape:
             await self._command(commands(self._standings, now))
             self._standings = now
             return
+        before, failures = await self._worker(), await self._failures() or 0
+        if self.pid is None or not before:
+            await self.close()
         await self._check(render(proxies, str(self._socket)))
-        before = self.pid and await self._worker()
-        if self._process is not None and before:
-            self._process.send_signal(signal.SIGUSR2)
-        else:
+        if self._process is None:
             await self._start()
-        await self._replaced(before or 0)
+        else:
+            self._process.send_signal(signal.SIGUSR2)
+        await self._replaced(before, failures)
         self._shape, self._standings = wanted, now
         log.info("haproxy serves", frontends=len(proxies), reloaded=bool(before))
 
@@ -75,7 +95,7 @@ class Haproxy:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
-        self._process, self._shape, self._standings = None, "", {}
+        self._process, self._shape, self._standings, self._serving = None, "", {}, frozenset()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
@@ -120,18 +140,21 @@ class Haproxy:
             self._watch.cancel()
             self._watch = None
 
-    async def _replaced(self, before: int) -> None:
+    async def _replaced(self, before: int, failures: int) -> None:
         """Waits until another worker than `before` takes commands: then it listens everywhere. The master starts itself anew
-        after each worker, and loses signals until it answers.
+        with each worker, and loses signals until it answers; it counts the workers that could not listen.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 while self.pid is not None:
-                    if (worker := await self._worker()) and worker != before and await self._master_answers():
+                    worker, now = await self._worker(), await self._failures()
+                    if now is not None and worker and worker != before:
                         return
+                    if now is not None and now > failures:
+                        break
                     await asyncio.sleep(POLL)
         self._shape = ""
-        raise HostError("haproxy does not come up: does another program listen at a load-balancer address of this machine?")
+        raise HostError("haproxy does not come up with its new configuration; it says why on standard error")
 
     async def _worker(self) -> int:
         """The process id of the worker that takes commands, 0 for none."""
@@ -148,17 +171,33 @@ class Haproxy:
                 self._shape = ""
                 raise HostError(f"haproxy does not do `{line}`: {answer}")
 
-    async def _master_answers(self) -> bool:
+    async def _failures(self) -> int | None:
+        """How often in a row the master could not replace its worker, None where it does not answer."""
         try:
-            return bool(await _ask(self._master, "show proc"))
+            found = _FAILED.search(await _ask(self._master, "show proc"))
         except HostError:
-            return False
+            return None
+        return int(found[1]) if found else 0
 
 
-async def _ask(socket: Path, line: str) -> str:
+def _can_listen(match: FrontendAddress) -> bool:
+    """Whether HAProxy can, which shares ports with its own kind (SO_REUSEPORT) and nobody else, owned address or not."""
+    six = match.address.version == 6
+    with socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_STREAM) as trying:
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        trying.setsockopt(*(_IPV6_FREEBIND if six else _IP_FREEBIND), 1)
+        try:
+            trying.bind((str(match.address), match.port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+        return True
+
+
+async def _ask(path: Path, line: str) -> str:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(str(socket))
+            reader, writer = await asyncio.open_unix_connection(str(path))
             try:
                 writer.write(f"{line}\n".encode())
                 writer.write_eof()

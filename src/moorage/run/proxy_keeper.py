@@ -33,25 +33,22 @@ class ProxyKeeper:
             self._stirred.set()
 
     async def run(self) -> None:
-        wake_in: float | None = None
         try:
             while True:
-                try:
-                    async with asyncio.timeout(wake_in):
-                        await self._stirred.wait()
-                except TimeoutError:
-                    pass
+                await self._stirred.wait()
                 self._stirred.clear()
-                wake_in = await self._apply()
-                await asyncio.sleep(PAUSE)
+                if await self._applied():
+                    await asyncio.sleep(PAUSE)
+                else:
+                    self._stirred.set()
+                    await asyncio.sleep(RETRY)
         finally:
             await self._haproxy.close()
 
-    async def _apply(self) -> float | None:
-        """Seconds until it should be tried again."""
+    async def _applied(self) -> bool:
         try:
             await self._haproxy.apply(self._wanted)
-        except HostError as error:
+        except (HostError, OSError) as error:
             log.error("the PROXY protocol is not served", error=str(error), retry_in_s=RETRY)
-            return RETRY
-        return None
+            return False
+        return True
