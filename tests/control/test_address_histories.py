@@ -1,5 +1,5 @@
-"""Any order of adding, editing and removing Services, pools and nodes: no address is held twice, shown without a pool, announced
-without an owner, or leaked; and a controller that is at rest stays so, also a new one.
+"""Any order of adding, editing and removing Services, pools and nodes: no address is held twice, shown without a pool,
+announced without an owner, or leaked; and a controller that is at rest stays so, also a new one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ promises = st.fixed_dictionaries(
     {},
     optional={
         "moorage.dev/retention": st.sampled_from(["30s", "1h"]),
-        "moorage.dev/reservations": st.sampled_from(["default/a=198.18.100.1", "default/b=198.18.200.1, default/c=198.18.100.2"]),
+        "moorage.dev/reservations": st.sampled_from(
+            ["default/a=198.18.100.1", "default/b=198.18.200.1, default/c=198.18.100.2"]
+        ),
     },
 )
 
@@ -102,7 +104,9 @@ class Histories(RuleBasedStateMachine):
         old = self._services().get(Key("default", name))
         made = service(name)
         if old is not None:
-            made = replace(made, metadata=old.metadata, status=replace(old.status, load_balancer=type(old.status.load_balancer)()))
+            made = replace(
+                made, metadata=old.metadata, status=replace(old.status, load_balancer=type(old.status.load_balancer)())
+            )
         self.world.put(made)
         self.rests = False
 
@@ -217,7 +221,13 @@ class Histories(RuleBasedStateMachine):
         controller = self.controller
         assert controller._book.keys() == frozenset()
         assert not controller._book._lines
-        kept: tuple[Any, ...] = (controller._waiting, controller._handed, controller._asked, controller._due, controller._strangers)
+        kept: tuple[Any, ...] = (
+            controller._waiting,
+            controller._handed,
+            controller._asked,
+            controller._due,
+            controller._strangers,
+        )
         assert not any(kept)
         assert all(type_ is not Service for type_, _ in controller._said)
         counts = [each.status for each in self.world.snapshot.all(IPAddressPool).values()]
