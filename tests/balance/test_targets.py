@@ -14,7 +14,7 @@ NODES = [node("node-1", "192.168.0.1", "fd01::1"), node("node-2", "192.168.0.2")
 
 
 def local(name: str = "web", **spec: Any) -> Service:
-    whole = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30900, **spec}
+    whole = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30900, "loadBalancerClass": "moorage.dev/edge", **spec}
     return service(name, ingress=("198.18.100.1",), **whole)
 
 
@@ -43,6 +43,7 @@ def test_other_services_are_not_asked_for() -> None:
         local(externalTrafficPolicy="Cluster"),
         local(healthCheckNodePort=0),
         local(type="NodePort"),
+        local(loadBalancerClass="moorage.dev/announce"),
         service("web", type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=30900),
     ):
         assert checks(other, here) == set()

@@ -90,8 +90,11 @@ class Histories(RuleBasedStateMachine):
 
     @rule(name=names, spec=specs, annotations=marks)
     def put(self, name: str, spec: dict[str, Any], annotations: dict[str, str]) -> None:
+        """The API lets nobody change `loadBalancerClass` while the type stays."""
+        old = self._services().get(Key("default", name))
+        if old is not None and old.spec.type == LOAD_BALANCER:
+            spec = {**spec, "load_balancer_class": old.spec.load_balancer_class}
         made = balanced(name, annotations=annotations, **spec)
-        old = self._services().get(made.key)
         self.world.edit(made) if old is not None and old.spec.type == LOAD_BALANCER else self.world.put(made)
         self.rests = False
 

@@ -6,11 +6,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from moorage.control.fights import rival_of
+from moorage.api.options import manager_of
+from moorage.control.fights import OURS, rival_of
 from moorage.control.load_balancers import LoadBalancerController
+from moorage.model.kinds import SERVICES
 from moorage.model.meta import Key, ManagedFieldsEntry
 from moorage.model.service import LoadBalancerIngress, LoadBalancerStatus, Service
 from tests.control.things import World, address_of, balanced, pool
+from tests.registry.world import World as Registry
 
 SMALL = pool("small", "198.18.100.1-198.18.100.2")
 
@@ -101,3 +104,19 @@ def test_the_rival_is_whoever_wrote_the_addresses_last_besides_us() -> None:
     )
     assert rival_of(replace(made, metadata=replace(made.metadata, managed_fields=entries))) == "controller"
     assert rival_of(made) == ""
+
+
+def test_our_api_server_records_who_wrote_the_status() -> None:
+    """By the User-Agent of the writer: `moorage-controller` is ours, `controller` is what MetalLB's is called."""
+    world = Registry()
+    world.service(type="LoadBalancer", ports=[{"port": 80}])
+
+    def write(address: str, agent: str) -> str:
+        tree = msgspec.json.decode(msgspec.json.encode(world.get(Service, "web")))
+        tree["status"] = {"loadBalancer": {"ingress": [{"ip": address}]}}
+        world.update(SERVICES, "web", tree, "status", manager=manager_of(agent))
+        return rival_of(world.get(Service, "web"))
+
+    assert write("198.18.100.1", OURS) == ""
+    assert write("192.0.2.1", "controller/v0.15.3 (linux/amd64) metallb") == "controller"
+    assert write("198.18.100.1", OURS) == ""

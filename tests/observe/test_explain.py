@@ -122,6 +122,15 @@ def test_a_pending_address_says_why() -> None:
     assert "every pool is used up" in texts(explanation)
 
 
+def test_a_pending_address_says_what_its_condition_says() -> None:
+    said = (
+        "status: {conditions: [{type: moorage.dev/AddressAssigned, status: 'False', reason: NoPool, message: no pool fits}]}}"
+    )
+    explanation = explain_service(cluster(PENDING.replace("nodePort: 30080}]}}", "nodePort: 30080}]},\n " + said)), WEB)
+    assert ("LoadBalancer", Reason.NO_POOL) in bad(explanation)
+    assert "the address is pending: no pool fits" in texts(explanation)
+
+
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [

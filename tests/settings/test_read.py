@@ -53,7 +53,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_place() -> None:
         "f.yaml, line 4: metrics-bind-address: Forbidden: unknown field: did you mean metricsBindAddress?",
         "f.yaml, line 8: foo: Forbidden: unknown field; there are: kubeconfig, context, logFormat, name, clusterCIDRs, "
         "nodePortAddresses, localhostNodePorts, healthPort, metricsBindAddress, dnsPort, "
-        "followNodes, besideOtherProxy, apiVersion, kind",
+        "followNodes, selfCheckPort, besideOtherProxy, apiVersion, kind",
         "f.yaml, line 6: dnsPort: Forbidden: given twice",
         'f.yaml, line 7: logFormat: Unsupported value: "xml": supported values: "auto", "text", "json"',
         "--localhost-nodeports: Invalid value: 3: must be true or false",

@@ -37,10 +37,10 @@ class AddressSpan(msgspec.Struct, frozen=True):
         same_family = self.first.version == other.first.version
         return same_family and int(self.first) <= int(other.last) and int(other.first) <= int(self.last)
 
-    def addresses(self) -> Iterator[Address]:
-        """In order, made one by one: an IPv6 span can be larger than memory."""
+    def addresses(self, skip: int = 0) -> Iterator[Address]:
+        """In order, without the first `skip`, made one by one: an IPv6 span can be larger than memory."""
         make: type[Address] = IPv4Address if self.first.version == 4 else IPv6Address
-        return (make(number) for number in range(int(self.first), int(self.last) + 1))
+        return (make(number) for number in range(int(self.first) + skip, int(self.last) + 1))
 
 
 def parse_span(text: str) -> AddressSpan:
@@ -91,14 +91,18 @@ class Pool(msgspec.Struct, frozen=True):
         """Whether the pool would give this address out."""
         return any(address in span for span in self.spans) and not (self.avoid_buggy and is_buggy(address))
 
-    def pick(self, family: Family, taken: Callable[[Address], bool]) -> Address | None:
-        """The lowest free address of a family, in the order of the pool's texts; None where the pool has none left."""
+    def addresses(self, family: Family, skip: int = 0) -> Iterator[Address]:
+        """All of a family, in the order of the pool's texts, also those that are passed over; without the first `skip`."""
         for span in self.spans:
-            if span.family is not family:
-                continue
-            for address in span.addresses():
-                if not (self.avoid_buggy and is_buggy(address)) and not taken(address):
-                    return address
+            if span.family is family:
+                yield from span.addresses(skip)
+                skip = max(0, skip - span.size)
+
+    def pick(self, family: Family, taken: Callable[[Address], bool], skip: int = 0) -> Address | None:
+        """The first free address of `addresses`; None where the pool has none left."""
+        for address in self.addresses(family, skip):
+            if not (self.avoid_buggy and is_buggy(address)) and not taken(address):
+                return address
         return None
 
     def capacity(self, family: Family) -> int:

@@ -13,7 +13,7 @@ from moorage.balance.health import HealthSettings, Target
 from moorage.model.cluster import Node
 from moorage.model.meta import Key
 from moorage.model.net import Address
-from moorage.model.service import Service
+from moorage.model.service import EDGE, Service, provider_of
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.table.facts import internal_addresses
@@ -53,7 +53,8 @@ def _checked(snapshot: Snapshot) -> Iterator[Service]:
     """Services that have a port at which nodes say whether they have an endpoint, and an address that clients use."""
     for service in snapshot.all(Service).values():
         spec = service.spec
-        if spec.external_traffic_policy == LOCAL and 0 < spec.health_check_node_port < 65536 and ingress_addresses(service):
+        local = spec.external_traffic_policy == LOCAL and 0 < spec.health_check_node_port < 65536
+        if local and provider_of(service) == EDGE and ingress_addresses(service):
             yield service
 
 

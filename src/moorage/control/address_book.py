@@ -43,6 +43,7 @@ class Book:
         self._lines: dict[Address, dict[Key, Holder]] = {}
         self._shown: dict[Key, frozenset[Address]] = {}
         self._claims: dict[Key, Claim] = {}
+        self._leading: dict[tuple[Key, Family], tuple[Pool, int]] = {}
         self.revision = 0
 
     def write(self, service: Service, claim: Claim, addresses: Iterable[Address]) -> frozenset[Address]:
@@ -105,6 +106,21 @@ class Book:
         """How many addresses of a pool are held; a shared one counts once."""
         return sum(Family.of(address) is family and pool.usable(address) for address in self._lines)
 
+    def leading(self, pool: Pool, family: Family) -> int:
+        """How many of a pool's first addresses are all held: whoever looks for a free one need not look there.
+
+        It is counted on from where it stood, until an address is given up: so that a thousand Services that get one each do
+        not look at each other's.
+        """
+        known, count = self._leading.get((pool.key, family), (pool, 0))
+        count = count if known == pool else 0
+        for address in pool.addresses(family, count):
+            if address not in self._lines and pool.usable(address):
+                break
+            count += 1
+        self._leading[pool.key, family] = pool, count
+        return count
+
     def keys(self) -> frozenset[Key]:
         return frozenset(self._shown)
 
@@ -119,3 +135,4 @@ class Book:
         del line[key]
         if not line:
             del self._lines[address]
+            self._leading.clear()

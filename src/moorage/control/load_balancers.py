@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from moorage.allocate.pools import Pool
 from moorage.control.address_book import Book
 from moorage.control.address_condition import ADDRESS_ASSIGNED, Verdict, conditions_with
 from moorage.control.address_probes import ASK_AGAIN, Neighbourhood, Unprobed
@@ -29,7 +30,7 @@ from moorage.control.types import Plan
 from moorage.model.cluster import Namespace
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key, Object
-from moorage.model.net import Address, parse_address
+from moorage.model.net import Address, Family, parse_address
 from moorage.model.ports import Probes
 from moorage.model.reason import Reason
 from moorage.model.service import CLASSES, EDGE, LOAD_BALANCER, Service, provider_of
@@ -230,6 +231,7 @@ class LoadBalancerController:
             self._network.mac,
             self._retention.by_address(),
             self._asked.pop(key, ()),
+            self._book.leading if not (claim.sharing or shown) else _from_the_first,
         )
         while True:
             decision = draw.decide(shown)
@@ -340,6 +342,10 @@ def is_over(service: Service) -> bool:
 def shown_addresses(service: Service) -> tuple[Address, ...]:
     parsed = (parse_address(each.ip) for each in service.status.load_balancer.ingress if each.ip)
     return tuple(each for each in parsed if each is not None)
+
+
+def _from_the_first(pool: Pool, family: Family) -> int:
+    return 0
 
 
 def _age(snapshot: Snapshot, key: Key) -> tuple[str, Key]:

@@ -45,7 +45,7 @@ class Draw(msgspec.Struct, frozen=True):
 
     `hindrance` says who else has an address and does not share it, `in_use` which machine of the network answers for it (a MAC
     address, or empty). `retained` maps an address to the Service that it is kept for, and until when. `asked` is what the
-    Service is about to get, if nothing changes.
+    Service is about to get, if nothing changes. `leading` is how many of a pool's first addresses it cannot have.
     """
 
     service: Service
@@ -55,6 +55,7 @@ class Draw(msgspec.Struct, frozen=True):
     in_use: Callable[[Address], str] = lambda _: ""
     retained: Mapping[Address, tuple[Key, float]] = {}
     asked: tuple[Address, ...] = ()
+    leading: Callable[[Pool, Family], int] = lambda pool, family: 0
 
     def decide(self, present: Sequence[Address]) -> Decision:
         """`present` is what `status` shows."""
@@ -101,7 +102,8 @@ class Draw(msgspec.Struct, frozen=True):
                 return each
         if not (pool.auto_assign or named):
             return None
-        return pool.pick(family, lambda each: self._is_spared(each) or not self._is_free(each))
+        skip = self.leading(pool, family)
+        return pool.pick(family, lambda each: self._is_spared(each) or not self._is_free(each), skip)
 
     def _pick_retained(self, pool: Pool, family: Family, own: Sequence[Address], named: bool) -> Address | None:
         """As `_pick`, and where nothing is left, what is retained for another Service: the one that is over first."""

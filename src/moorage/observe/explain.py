@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec.structs import replace
 
+from moorage.control.address_condition import ADDRESS_ASSIGNED
 from moorage.model.cluster import Event, Node
 from moorage.model.meta import Key, is_true
 from moorage.model.pods import Pod
@@ -162,15 +163,24 @@ def _load_balancer(snapshot: Snapshot, service: Service) -> Iterator[Finding]:
         if provider_of(service) != ANNOUNCE:
             yield _whom_pods_see(service)
         return
-    said = [
+    word, message = _why_pending(snapshot, service)
+    text = f"the address is pending: {message}" if message else "the address is pending"
+    reason = next((each for each in Reason if each.value == word), None)
+    yield Finding(False, "LoadBalancer", text, reason)
+
+
+def _why_pending(snapshot: Snapshot, service: Service) -> tuple[str, str]:
+    """Reason and message: what the Service's condition says, else the last event, as other load balancers write them."""
+    said = next((each for each in service.status.conditions if each.type == ADDRESS_ASSIGNED), None)
+    if said is not None:
+        return said.reason, said.message
+    events = [
         event
         for event in snapshot.all(Event).values()
         if event.involved_object.uid == service.metadata.uid and event.type == "Warning"
     ]
-    last = max(said, key=lambda event: event.last_timestamp or "", default=None)
-    text = f"the address is pending: {last.message}" if last else "the address is pending"
-    reason = next((each for each in Reason if last is not None and each.value == last.reason), None)
-    yield Finding(False, "LoadBalancer", text, reason)
+    last = max(events, key=lambda event: event.last_timestamp or "", default=None)
+    return (last.reason, last.message) if last is not None else ("", "")
 
 
 def _whom_pods_see(service: Service) -> Finding:
