@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import typer
 
-from moorage.cli import bench, demo, kubectl, questions, roles, standalone
+from moorage.cli import bench, demo, kubectl, manifests, questions, roles, standalone
 from moorage.cli.output import fail
 from moorage.model.errors import ApiError, HostError, UserError
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (standalone, demo, kubectl, questions, bench, roles):
+for part in (standalone, demo, kubectl, questions, bench, roles, manifests):
     part.register(app)
 
 
