@@ -45,8 +45,8 @@ ports: [{{port: 8080, name: ""}}]
 """
 CONTAINER = """
 set -eu
-root=$1 inside=$2 capabilities=$3
-shift 3
+root=$1 inside=$2 capabilities=$3 scratch=$4
+shift 4
 mount -t tmpfs tmpfs "$root"
 for each in /*; do
     if [ -L "$each" ]; then
@@ -61,12 +61,17 @@ if [ -n "$inside" ]; then
     mkdir -p "$root$inside"
     mount --bind "${inside#/host}" "$root$inside"
 fi
+mkdir "$root/scratch"
+mount -t tmpfs -o "size=$scratch" tmpfs "$root/scratch"
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro "$root/proc/sys"
 mount -o remount,ro "$root"
+export TMPDIR=/scratch
 exec chroot "$root" setpriv --no-new-privs --bounding-set="-all,$capabilities" -- "$@"
 """
-"""A root file system to which nothing can be written, as a container runtime makes it."""
+"""A root file system to which nothing can be written, as a container runtime makes it. What is /tmp in the Pod is /scratch here:
+the tests are in /tmp.
+"""
 
 
 def pod(*settings: str) -> dict[str, Any]:
@@ -95,7 +100,9 @@ class Deployed:
         capabilities = ",".join(f"+{each.lower()}" for each in security["capabilities"]["add"])
         (directory / "root").mkdir()
         command = [*into, "unshare", "--mount", "sh", "-c", CONTAINER, "container", str(directory / "root")]
-        command += [mounts.get("sysctls", ""), capabilities, sys.executable, "-m", "moorage", "node", "--name", "node-1"]
+        scratch = {each["name"]: each for each in spec["volumes"]}["scratch"]["emptyDir"]["sizeLimit"].replace("Mi", "m")
+        command += [mounts.get("sysctls", ""), capabilities, scratch]
+        command += [sys.executable, "-m", "moorage", "node", "--name", "node-1"]
         command += ["--kubeconfig", str(kubeconfig), "--log-format", "json", "--nodeport-addresses", "127.0.0.0/8"]
         self.agent = ChildProcess("the node agent", command, directory / "agent.log")
         self.agent.spawn()
@@ -120,7 +127,8 @@ def namespace() -> Iterator[Namespace]:
     made = Namespace(unique_instance("deployed"))
     echo = Echo()
     try:
-        subprocess.run(["ip", "-n", made.name, "address", "add", f"{BACKEND}/32", "dev", "lo"], check=True)
+        for what in (f"address add {BACKEND}/32 dev lo", f"route add 10.96.0.0/16 dev lo src {BACKEND}"):
+            subprocess.run(["ip", "-n", made.name, *what.split()], check=True)
         echo.listen(made, Family.IPV4, "backend", 8080, BACKEND)
         yield made
     finally:

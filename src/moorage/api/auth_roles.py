@@ -93,7 +93,8 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
         _may("create", "pods/binding"),
         # what every namespace has
         _may("create update", "serviceaccounts configmaps"),
-        _may("create", LEASES),
+        # leader election
+        _may("create update", LEASES),
         _may("create update", EVENTS),
     ),
 }

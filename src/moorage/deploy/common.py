@@ -56,6 +56,11 @@ def environment(*more: Tree) -> list[Any]:
     ]
 
 
+SCRATCH = {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+"""The only place to write to: a client certificate is put there for the moment in which it is read."""
+SCRATCH_MOUNT = {"name": "scratch", "mountPath": "/tmp"}  # noqa: S108  of the container
+
+
 def probe(path: str, period: int, failures: int) -> Tree:
     """`period` in seconds."""
     return {"httpGet": {"path": path, "port": "health"}, "periodSeconds": period, "failureThreshold": failures}

@@ -8,6 +8,8 @@ from moorage.deploy.common import (
     CONFIGURATION,
     IMAGE,
     OVERFLOW_USER,
+    SCRATCH,
+    SCRATCH_MOUNT,
     account,
     environment,
     labels,
@@ -74,7 +76,7 @@ def _pod() -> Tree:
         "topologySpreadConstraints": [spread],
         "securityContext": {**user, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [_container()],
-        "volumes": [{"name": "configuration", "configMap": {"name": account(CONTROLLER)}}],
+        "volumes": [{"name": "configuration", "configMap": {"name": account(CONTROLLER)}}, SCRATCH],
     }
 
 
@@ -94,7 +96,7 @@ def _container() -> Tree:
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "configuration", "mountPath": CONFIG_DIRECTORY, "readOnly": True}],
+        "volumeMounts": [{"name": "configuration", "mountPath": CONFIG_DIRECTORY, "readOnly": True}, SCRATCH_MOUNT],
     }
 
 

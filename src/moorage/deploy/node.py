@@ -11,6 +11,8 @@ from moorage.deploy.common import (
     CONFIG_DIRECTORY,
     CONFIGURATION,
     IMAGE,
+    SCRATCH,
+    SCRATCH_MOUNT,
     account,
     environment,
     labels,
@@ -72,7 +74,11 @@ def _pod() -> Tree:
         "terminationGracePeriodSeconds": 30,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [_container()],
-        "volumes": [{"name": "configuration", "configMap": {"name": account(NODE)}}, When("node.localhostNodePorts", sysctls)],
+        "volumes": [
+            {"name": "configuration", "configMap": {"name": account(NODE)}},
+            SCRATCH,
+            When("node.localhostNodePorts", sysctls),
+        ],
     }
 
 
@@ -96,6 +102,7 @@ def _container() -> Tree:
         "securityContext": _security(),
         "volumeMounts": [
             {"name": "configuration", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
+            SCRATCH_MOUNT,
             When("node.localhostNodePorts", sysctls),
         ],
     }
