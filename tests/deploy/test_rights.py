@@ -42,7 +42,7 @@ def identity(role: str) -> User:
 @pytest.mark.parametrize(("role", "right"), CASES, ids=[f"{role}-{right.resources[0]}" for role, right in CASES])
 def test_the_embedded_server_allows_it(role: str, right: Right) -> None:
     authorizer = RoleAuthorizer(lambda pod: None)
-    names = [each.replace("{node}", "node-1") for each in right.names] or ["some"]
+    names = right.names or (right.only.replace("{node}", "node-1") or "some",)
     for verb in right.verbs:
         for each in right.resources:
             plural, _, subresource = each.partition("/")
@@ -96,4 +96,9 @@ def test_the_reason_stands_beside_the_rule() -> None:
 def test_a_name_is_enforced_where_rbac_can() -> None:
     leases = [each for each in RIGHTS[CONTROLLER] if each.resources == ("leases",)]
     assert [plain(rule(each)).get("resourceNames") for each in leases] == [None, ["moorage-controller"]]
-    assert Right("", ("pods",), ("get",), "why", ("of-{node}",)).enforced_names == ()
+
+
+@pytest.mark.parametrize(("role", "right"), CASES, ids=[f"{role}-{right.resources[0]}" for role, right in CASES])
+def test_a_name_is_not_asked_of_what_has_none(role: str, right: Right) -> None:
+    """RBAC would then refuse every request."""
+    assert not (right.names and COLLECTIONS & set(right.verbs))

@@ -12,9 +12,9 @@ from typing import Any
 
 from moorage.deploy.tree import Block, Document, Hash, Json, Noted, Ref, Text, When
 
-_PLAIN = re.compile(r"[A-Za-z/.][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*")
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*")
 """Texts that are themselves in every YAML, but for the words below."""
-_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", ".nan", ".inf"})
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 WIDTH = 118
 """Columns that a comment may fill."""
@@ -69,10 +69,10 @@ def comment(text: str, indent: int) -> Iterator[str]:
 
 
 def _lines(node: Any, indent: int) -> Iterator[str]:
-    if isinstance(node, dict):
+    if isinstance(node, dict) and node:
         for key, value in node.items():
             yield from _entry(f"{_scalar(key)}:", value, indent)
-    elif isinstance(node, list):
+    elif isinstance(node, list) and node:
         for each in node:
             yield from _entry("-", each, indent)
     else:

@@ -14,8 +14,7 @@ _GROUP = "rbac.authorization.k8s.io"
 
 
 def rule(right: Right) -> Tree:
-    """Names that RBAC cannot enforce are left out."""
-    names = {"resourceNames": Json(right.enforced_names)} if right.enforced_names else {}
+    names = {"resourceNames": Json(right.names)} if right.names else {}
     return {"apiGroups": Json([right.group]), "resources": Json(right.resources), **names, "verbs": Json(right.verbs)}
 
 

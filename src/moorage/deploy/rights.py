@@ -21,8 +21,9 @@ FOLLOW = ("list", "watch")
 class Right(msgspec.Struct, frozen=True):
     """`resources` are plurals of `group`, with their subresource where it is one (`services/status`). `why` is a sentence.
 
-    `names` narrow it to single objects; `{node}` in a name stands for the node of the role. `namespace` narrows it to one
-    namespace. `when` is the path of a value of `values.py` without which the role does not ask.
+    `names` narrow it to single objects, `namespace` to one namespace. `only` is the one object that is meant where RBAC cannot
+    be told: the name of a new object is no part of the request, and `{node}` stands for the node of the role. `when` is the
+    path of a value of `values.py` without which the role does not ask.
     """
 
     group: str
@@ -31,17 +32,13 @@ class Right(msgspec.Struct, frozen=True):
     why: str
     names: tuple[str, ...] = ()
     namespace: str = ""
+    only: str = ""
     when: str = ""
-
-    @property
-    def enforced_names(self) -> tuple[str, ...]:
-        """What RBAC can be told of the names: it knows no node, and the name of a new object is not part of the request."""
-        return () if "create" in self.verbs or any("{" in each for each in self.names) else self.names
 
 
 _SERVICES = Right("", ("services",), FOLLOW, "the Services whose addresses the kernel is to serve")
 _SLICES = Right("discovery.k8s.io", ("endpointslices",), FOLLOW, "the endpoints behind them")
-_DNS = ("kube-dns-{node}",)
+_DNS = "kube-dns-{node}"
 
 RIGHTS: Mapping[str, tuple[Right, ...]] = {
     NODE: (
@@ -61,7 +58,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             ("endpointslices",),
             ("create",),
             "the agent's own DNS server becomes an endpoint of the cluster DNS Service",
-            names=_DNS,
+            only=_DNS,
             namespace="kube-system",
             when="node.dnsPort",
         ),
@@ -70,7 +67,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             ("endpointslices",),
             ("update",),
             "and is kept as it should be; RBAC cannot say that only the slice of the agent's own node is meant",
-            names=_DNS,
+            only=_DNS,
             namespace="kube-system",
             when="node.dnsPort",
         ),
@@ -93,7 +90,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             ("leases",),
             ("create",),
             "leader election: the first candidate makes the Lease",
-            names=("moorage-controller",),
+            only="moorage-controller",
             namespace=SYSTEM,
         ),
         Right(
