@@ -21,7 +21,7 @@ from moorage.model.errors import HostError, UserError
 
 COMMANDS = (
     "up", "down", "demo", "kubeconfig", "exec", "get", "apply", "delete", "describe", "explain", "trace", "bench",
-    "server", "controller", "node", "edge",
+    "server", "controller", "node", "edge", "manifests",
 )  # fmt: skip
 
 

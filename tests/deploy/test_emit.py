@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from moorage.deploy.emit import plain, stream_of, template_of, yaml_of
 from moorage.deploy.tree import Block, Document, Hash, Json, Noted, Ref, Text, When, filled, go_json
 
-TEXTS = st.text(st.characters(blacklist_categories=["Cc", "Cf", "Cn", "Co", "Cs"], blacklist_characters="{\u2028\u2029"), max_size=12)
-SCALARS = st.none() | st.booleans() | st.integers() | TEXTS | st.sampled_from(["yes", "No", "1e3", "0x1", "~", "a: b", "-", "a:1"])
+TEXTS = st.text(
+    st.characters(blacklist_categories=["Cc", "Cf", "Cn", "Co", "Cs"], blacklist_characters="{\u2028\u2029"), max_size=12
+)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | TEXTS | st.sampled_from(["yes", "No", "1e3", "0x1", "~", "a: b", "-", "a:1"])
+)
 TREES = st.recursive(
     SCALARS | st.builds(Json, st.lists(TEXTS, max_size=3)),
     lambda inner: (

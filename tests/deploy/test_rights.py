@@ -1,4 +1,4 @@
-"""The table of rights: it covers what the roles follow, the embedded server allows all of it, and ClusterRoles are made of it."""
+"""The table of rights: it covers what roles follow, the embedded server allows all of it, ClusterRoles are made of it."""
 
 from __future__ import annotations
 

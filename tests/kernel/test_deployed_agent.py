@@ -1,4 +1,4 @@
-"""The agent with what the DaemonSet gives it and no more: its capabilities, nothing to write to, the node's parameters mounted."""
+"""The agent with what the DaemonSet gives it and no more: capabilities, nothing to write to, the node's parameters."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ mount -o remount,ro "$root"
 export TMPDIR=/scratch
 exec chroot "$root" setpriv --no-new-privs --bounding-set="-all,$capabilities" -- "$@"
 """
-"""A root file system to which nothing can be written, as a container runtime makes it. What is /tmp in the Pod is /scratch here:
-the tests are in /tmp.
+"""A root file system to which nothing can be written, as a container runtime makes it. What is /tmp in the Pod is /scratch
+here: the tests are in /tmp.
 """
 
 

@@ -61,8 +61,8 @@ def manifests(
 
 
 _WARNING = (
-    "moorage: apiServer.host is not set, so the agents reach the API server by its Service. Before kube-proxy goes, set it to an "
-    "address that works without Services: --set apiServer.host=ADDRESS"
+    "moorage: apiServer.host is not set, so the agents reach the API server by its Service. Before kube-proxy goes, set it to "
+    "an address that works without Services: --set apiServer.host=ADDRESS"
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from moorage.deploy.rights import SYSTEM
-from moorage.deploy.tree import Ref, Text, When
+from moorage.deploy.tree import Ref, Text
 from moorage.model.wire import Tree
 
 CONFIGURATION = "moorage.dev/v1alpha1"
@@ -47,13 +47,11 @@ def obj(api_version: str, kind: str, meta: Mapping[str, Any], **rest: Any) -> Tr
     return {"apiVersion": api_version, "kind": kind, "metadata": dict(meta), **rest}
 
 
-def environment(*more: Tree) -> list[Any]:
-    """In-cluster access takes the API server's address from these two, which every Pod has, and which a value replaces."""
-    return [
-        *more,
-        When("apiServer.host", {"name": "KUBERNETES_SERVICE_HOST", "value": Ref("apiServer.host")}),
-        When("apiServer.host", {"name": "KUBERNETES_SERVICE_PORT", "value": Text(("", Ref("apiServer.port")))}),
-    ]
+API_SERVER = (
+    {"name": "KUBERNETES_SERVICE_HOST", "value": Ref("apiServer.host")},
+    {"name": "KUBERNETES_SERVICE_PORT", "value": Text(("", Ref("apiServer.port")))},
+)
+"""In-cluster access takes the API server's address from these, which every Pod has; a value replaces them."""
 
 
 SCRATCH = {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from moorage.deploy.common import (
+    API_SERVER,
     CONFIG_CHECKSUM,
     CONFIG_DIRECTORY,
     CONFIGURATION,
@@ -11,7 +12,6 @@ from moorage.deploy.common import (
     SCRATCH,
     SCRATCH_MOUNT,
     account,
-    environment,
     labels,
     metadata,
     obj,
@@ -19,7 +19,7 @@ from moorage.deploy.common import (
     selector,
 )
 from moorage.deploy.rights import CONTROLLER
-from moorage.deploy.tree import Block, Document, Hash, Noted, Ref
+from moorage.deploy.tree import Block, Document, Hash, Noted, Ref, When
 from moorage.model.wire import Tree
 
 SERVICE_PORT = 443
@@ -86,7 +86,7 @@ def _container() -> Tree:
         "image": IMAGE,
         "imagePullPolicy": Ref("image.pullPolicy"),
         "args": ["controller", "--config", f"{CONFIG_DIRECTORY}/controller.yaml"],
-        "env": environment(),
+        "env": When("apiServer.host", list(API_SERVER)),
         "ports": [{"name": "health", "containerPort": Ref("controller.healthPort")}],
         "livenessProbe": probe("/livez", 10, 6),
         "readinessProbe": probe("/readyz", 5, 3),

@@ -90,7 +90,7 @@ def _of(type_: Any) -> Tree:
             return _struct(LabelSelector)
         case inspect.DictType(_, value_type):
             return {"type": "object", "additionalProperties": _of(value_type)}
-        case inspect.StructType(cls):
+        case inspect.StructType(cls) if issubclass(cls, ApiType):
             return _struct(cls)
         case inspect.UnionType(types):
             (inner,) = [each for each in types if not isinstance(each, inspect.NoneType)]

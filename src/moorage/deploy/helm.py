@@ -1,7 +1,7 @@
 """The Helm chart: the same objects with their holes left open, and the values that fill them.
 
-The CustomResourceDefinitions are in `crds/`: Helm installs those that a cluster does not have, and leaves alone those that it has
-and, when the chart goes, those that others may use.
+The CustomResourceDefinitions are in `crds/`: Helm installs those that a cluster does not have, never changes those that it
+has, and leaves them there when the chart goes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _about() -> Tree:
     return {
         "apiVersion": "v2",
         "name": "moorage",
-        "description": "Kubernetes Services by the Linux kernel: a node agent in place of kube-proxy, and load-balancer addresses",
+        "description": "Kubernetes Services by the Linux kernel: in place of kube-proxy, and with load-balancer addresses",
         "type": "application",
         "version": VERSION,
         "appVersion": VERSION,

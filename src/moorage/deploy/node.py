@@ -7,6 +7,7 @@ Root without capabilities is what the kernel asks for in files of /proc; NET_ADM
 from __future__ import annotations
 
 from moorage.deploy.common import (
+    API_SERVER,
     CONFIG_CHECKSUM,
     CONFIG_DIRECTORY,
     CONFIGURATION,
@@ -14,7 +15,6 @@ from moorage.deploy.common import (
     SCRATCH,
     SCRATCH_MOUNT,
     account,
-    environment,
     labels,
     metadata,
     obj,
@@ -93,7 +93,7 @@ def _container() -> Tree:
         "image": IMAGE,
         "imagePullPolicy": Ref("image.pullPolicy"),
         "args": ["node", "--config", f"{CONFIG_DIRECTORY}/node.yaml"],
-        "env": environment({"name": "NODE_NAME", "valueFrom": field}),
+        "env": [{"name": "NODE_NAME", "valueFrom": field}, *(When("apiServer.host", each) for each in API_SERVER)],
         "ports": [{"name": "health", "containerPort": Ref("node.healthPort"), "hostPort": Ref("node.healthPort")}],
         "startupProbe": probe("/livez", 2, 1800),
         "livenessProbe": probe("/livez", 10, 12),

@@ -14,7 +14,7 @@ CRDS = "crds"
 
 
 def documents() -> list[Document]:
-    """With holes for the values. A kind comes before its objects, a namespace before what is in it, rights before who uses them."""
+    """With holes for the values. A namespace comes before what is in it, rights come before who uses them."""
     return [
         _namespace(),
         *(Document(CRDS, each) for each in crds.definitions()),

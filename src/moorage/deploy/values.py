@@ -122,14 +122,17 @@ class ControllerValues(Group, frozen=True, kw_only=True):
     controllers: Annotated[
         tuple[str, ...],
         Meta(description="Controllers that run, as `moorage controller --controllers` has it; the cluster's own do the rest."),
-    ] = ("service-controller", "load-balancer-controller")
+    ] = ("broken-objects-controller", "load-balancer-controller")
     load_balancer: Annotated[
-        Literal["edge", "none"],
-        Meta(description="Who serves load-balancer addresses; none: Services of type LoadBalancer stay pending."),
-    ] = "edge"
+        Literal["announce", "edge", "none"],
+        Meta(
+            description="Who serves load-balancer addresses: the nodes, which announce them, or machines outside that run "
+            "`moorage edge`; none: Services of type LoadBalancer stay pending."
+        ),
+    ] = "announce"
     replicas: Annotated[int, Meta(description="One leads, the others wait to.", ge=0)] = 2
     health_port: Annotated[Port, _HEALTH] = 10266
-    resources: Annotated[Resources, _RESOURCES] = Resources(requests={"cpu": "50m", "memory": "128Mi"})
+    resources: Annotated[Resources, _RESOURCES] = Resources(requests={"cpu": "50m", "memory": "300Mi"})
     priority_class_name: Annotated[str, _PRIORITY] = "system-cluster-critical"
     node_selector: Annotated[dict[str, str], _SELECTOR] = msgspec.field(default_factory=lambda: dict(_LINUX))
     tolerations: Annotated[tuple[Tree, ...], _TOLERATIONS] = (
