@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 
 from moorage.api.tables.columns import LAYOUTS
@@ -173,9 +174,12 @@ def test_rules_are_about_fields_that_are_there() -> None:
 
 
 def _fields(type_: Any) -> Any:
-    import msgspec
-
     return msgspec.structs.fields(type_)
+
+
+def test_descriptions_name_fields_as_users_know_them() -> None:
+    (peer,) = [kind for kind in METALLB if kind.kind == "BGPPeer"]
+    assert "Of `peerASN` and `dynamicASN`" in schema(peer)["properties"]["spec"]["description"]
 
 
 def test_kinds_have_types() -> None:

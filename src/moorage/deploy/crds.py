@@ -6,11 +6,13 @@ stands in `crd_rules.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from msgspec import inspect
+from msgspec.structs import fields
 
 from moorage.deploy.common import labels, obj
 from moorage.deploy.crd_rules import BOUNDS, COLUMNS, REQUIRED, RULES
@@ -67,11 +69,18 @@ def _struct(type_: type[ApiType], known: Mapping[str, Tree] = MappingProxyType({
     rules = [{"rule": rule, "message": message} for rule, message in RULES.get(type_, ())]
     return {
         "type": "object",
-        **({"description": " ".join(type_.__doc__.split())} if type_.__doc__ else {}),
+        **({"description": text} if (text := _sentence(type_)) else {}),
         **({"required": list(REQUIRED[type_])} if type_ in REQUIRED else {}),
         "properties": properties,
         **({"x-kubernetes-validations": rules} if rules else {}),
     }
+
+
+def _sentence(type_: type[ApiType]) -> str:
+    """What the type says of itself, with the keys that a user knows in place of the names of its fields."""
+    keys = {each.name: each.encode_name for each in fields(type_)}
+    words = " ".join((type_.__doc__ or "").split())
+    return re.sub(r"`(\w+)`", lambda found: f"`{keys.get(found[1], found[1])}`", words)
 
 
 def _of(type_: Any) -> Tree:
