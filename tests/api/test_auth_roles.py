@@ -115,6 +115,7 @@ def allows(who: str, words: str) -> bool:
         ("controller", "patch pods/status default/here"),
         ("controller", "create pods/binding default/waiting"),
         ("controller", f"create {LEASES} kube-node-lease/"),
+        ("controller", f"update {LEASES} moorage-system/moorage-controller"),
         ("controller", f"patch {LEASES} kube-node-lease/moorage-node-controller"),
         ("controller", "create events default/"),
         # garbage collection

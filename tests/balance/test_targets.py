@@ -14,7 +14,13 @@ NODES = [node("node-1", "192.168.0.1", "fd01::1"), node("node-2", "192.168.0.2")
 
 
 def local(name: str = "web", **spec: Any) -> Service:
-    whole = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30900, "loadBalancerClass": "moorage.dev/edge", **spec}
+    whole = {
+        "type": "LoadBalancer",
+        "externalTrafficPolicy": "Local",
+        "healthCheckNodePort": 30900,
+        "loadBalancerClass": "moorage.dev/edge",
+        **spec,
+    }
     return service(name, ingress=("198.18.100.1",), **whole)
 
 

@@ -21,8 +21,7 @@ from moorage.model.errors import HostError, UserError
 
 COMMANDS = (
     "up", "down", "demo", "kubeconfig", "exec", "get", "apply", "delete", "describe", "explain", "trace", "pools", "drain",
-    "migrate", "uninstall", "bench",
-    "server", "controller", "node", "edge",
+    "manifests", "migrate", "uninstall", "bench", "server", "controller", "node", "edge",
 )  # fmt: skip
 
 

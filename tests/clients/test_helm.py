@@ -1,19 +1,15 @@
-"""Helm's own library, in Go: a chart with a Service is installed, waited for, upgraded, rolled back and uninstalled.
-
-The package is large and no part of the development environment: `pip install helm-python-sdk` makes these tests run.
-"""
+"""Helm's own library, in Go: a chart with a Service is installed, waited for, upgraded, rolled back and uninstalled."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import helm_python
 import pytest
 from kubernetes import client
 
 from tests.server import Server
-
-helm: Any = pytest.importorskip("helm_python", reason="helm-python-sdk is not installed")
 
 SERVICE = """
 apiVersion: v1
@@ -43,7 +39,7 @@ def test_a_release(api: Any, server: Server, namespace: str, chart: str) -> None
     def type_() -> str:
         return str(core.read_namespaced_service("demo", namespace).spec.type)
 
-    with helm.Config(kubeconfig_path=str(server.kubeconfig), namespace=namespace) as releases:
+    with helm_python.Config(kubeconfig_path=str(server.kubeconfig), namespace=namespace) as releases:
         assert releases.install(chart, "demo", wait="watcher", timeout=20)["status"] == "deployed"
         assert type_() == "ClusterIP"
         releases.upgrade(chart, "demo", {"type": "NodePort"})

@@ -23,6 +23,10 @@ from moorage.model.net import Family
 from moorage.table.types import ForwardingTable
 
 ROUTE_LOCALNET = Path("/proc/sys/net/ipv4/conf/all/route_localnet")
+SHARED = Path("/host", *ROUTE_LOCALNET.parts[1:])
+"""The same where the agent is a container, whose own /proc/sys cannot be written to. Through any mount the kernel shows a
+process the parameters of its own network namespace.
+"""
 _NEWCHAIN = 3
 _CHAIN_TABLE, _CHAIN_NAME = 1, 3
 
@@ -51,9 +55,10 @@ class Localhost:
         return table
 
     def _open(self, kernel: Netlink) -> None:
-        if ROUTE_LOCALNET.read_text().strip() != "0":
+        parameter = _parameter()
+        if parameter.read_text().strip() != "0":
             return
-        ROUTE_LOCALNET.write_text("1")
+        parameter.write_text("1")
         self.remember(kernel)
 
     def _say(self, error: OSError) -> None:
@@ -75,7 +80,12 @@ class Localhost:
         return OPENED in chains
 
     def close(self) -> None:
+        parameter = _parameter()
         try:
-            ROUTE_LOCALNET.write_text("0")
+            parameter.write_text("0")
         except OSError as error:
-            raise HostError(f"cannot set {ROUTE_LOCALNET} back to 0: {error.strerror}") from error
+            raise HostError(f"cannot set {parameter} back to 0: {error.strerror}") from error
+
+
+def _parameter() -> Path:
+    return SHARED if SHARED.exists() else ROUTE_LOCALNET

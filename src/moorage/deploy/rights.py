@@ -1,0 +1,111 @@
+"""What each role asks of the API, and why: the one source of the ClusterRoles and Roles that are shipped.
+
+A role may do what is written here and nothing else. A request that no row allows is a fault of the role or of this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+SYSTEM = "moorage-system"
+"""The namespace of everything that is installed."""
+
+NODE, CONTROLLER, EDGE = "node", "controller", "edge"
+
+FOLLOW = ("list", "watch")
+"""A kind that a mirror follows: it is listed once, then watched."""
+
+
+class Right(msgspec.Struct, frozen=True):
+    """`resources` are plurals of `group`, with their subresource where it is one (`services/status`). `why` is a sentence.
+
+    `names` narrow it to single objects, `namespace` to one namespace. `only` is the one object that is meant where RBAC cannot
+    be told: the name of a new object is no part of the request, and `{node}` stands for the node of the role. `when` is the
+    path of a value of `values.py` without which the role does not ask.
+    """
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    why: str
+    names: tuple[str, ...] = ()
+    namespace: str = ""
+    only: str = ""
+    when: str = ""
+
+
+_SERVICES = Right("", ("services",), FOLLOW, "the Services whose addresses the kernel is to serve")
+_SLICES = Right("discovery.k8s.io", ("endpointslices",), FOLLOW, "the endpoints behind them")
+_DNS = "kube-dns-{node}"
+
+RIGHTS: Mapping[str, tuple[Right, ...]] = {
+    NODE: (
+        _SERVICES,
+        _SLICES,
+        Right("", ("nodes",), FOLLOW, "addresses, Pod networks and zones of the nodes, and which of them are going away"),
+        Right("", ("namespaces",), FOLLOW, "which names DNS answers: a namespace without Services exists too"),
+        Right(
+            "networking.k8s.io",
+            ("servicecidrs",),
+            FOLLOW,
+            "the ranges of ClusterIPs: what is addressed to a free one is refused at once (from Kubernetes 1.33)",
+        ),
+        Right("", ("events",), ("create", "get", "patch"), "events say what is wrong; one that comes again is counted"),
+        Right(
+            "discovery.k8s.io",
+            ("endpointslices",),
+            ("create",),
+            "the agent's own DNS server becomes an endpoint of the cluster DNS Service",
+            only=_DNS,
+            namespace="kube-system",
+            when="node.dnsPort",
+        ),
+        Right(
+            "discovery.k8s.io",
+            ("endpointslices",),
+            ("update",),
+            "and is kept as it should be; RBAC cannot say that only the slice of the agent's own node is meant",
+            only=_DNS,
+            namespace="kube-system",
+            when="node.dnsPort",
+        ),
+    ),
+    CONTROLLER: (
+        Right("", ("services",), FOLLOW, "Services of type LoadBalancer want an address; what is broken in any is said"),
+        Right("discovery.k8s.io", ("endpointslices",), FOLLOW, "what is broken in the endpoints of a Service is said"),
+        Right("", ("namespaces",), FOLLOW, "a pool may be for the Services of some namespaces, chosen by their labels"),
+        Right("metallb.io", ("ipaddresspools",), FOLLOW, "where load-balancer addresses come from"),
+        Right(
+            "",
+            ("services/status",),
+            ("patch",),
+            "the address, and the finalizer that has it withdrawn before the Service goes (KEP-980)",
+        ),
+        Right("metallb.io", ("ipaddresspools/status",), ("patch",), "how many addresses of a pool are assigned and free"),
+        Right("", ("events",), ("create", "get", "patch"), "events say why; one that comes again is counted"),
+        Right(
+            "coordination.k8s.io",
+            ("leases",),
+            ("create",),
+            "leader election: the first candidate makes the Lease",
+            only="moorage-controller",
+            namespace=SYSTEM,
+        ),
+        Right(
+            "coordination.k8s.io",
+            ("leases",),
+            ("get", "update"),
+            "leader election: candidates look, the leader renews",
+            names=("moorage-controller",),
+            namespace=SYSTEM,
+        ),
+    ),
+    EDGE: (
+        _SERVICES,
+        _SLICES,
+        Right("", ("nodes",), FOLLOW, "the nodes whose NodePorts are the backends of a load-balancer address"),
+    ),
+}
+"""Role -> its rights, in the order in which they are printed."""
