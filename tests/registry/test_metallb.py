@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from moorage.model.durations import parse_duration
 from moorage.model.kinds import BFD_PROFILES, BGP_ADVERTISEMENTS, BGP_PEERS, COMMUNITIES, L2_ADVERTISEMENTS, Kind
 from moorage.model.metallb import BGPAdvertisement, BGPPeer
-from moorage.registry.metallb import parse_duration
 from tests.registry.world import World, refused
 
 PEER = {"myASN": 42, "peerASN": 142, "peerAddress": "1.2.3.4"}

@@ -6,11 +6,11 @@ The webhooks also look at pools, nodes and secrets; those rules are left to whoe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from moorage.model.durations import parse_duration
 from moorage.model.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
 from moorage.model.metallb import (
     BFDProfile,
@@ -210,19 +210,6 @@ def _timers(spec: BGPPeerSpec) -> Iterator[FieldError]:
         yield invalid("spec.holdTime", spec.hold_time, "must be 0 or >=3s")
     if times.get("keepaliveTime", 0.0) > hold:
         yield invalid("spec.keepaliveTime", spec.keepalive_time, "must be lower than holdTime")
-
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|h|m|s)")
-
-
-def parse_duration(text: str) -> float | None:
-    """Seconds of a Go duration (`1m30s`, `0`), or None where the text is none. Negative ones are none here."""
-    if text == "0":
-        return 0.0
-    if not text or _DURATION.sub("", text):
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text))
 
 
 def _password(spec: BGPPeerSpec) -> Iterator[FieldError]:
