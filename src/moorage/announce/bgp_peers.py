@@ -111,15 +111,21 @@ def sessions(snapshot: Snapshot, node: Node, secrets: Mapping[Key, Secret | None
 def _session(snapshot: Snapshot, node: Node, peer: BGPPeer, secrets: Mapping[Key, Secret | None]) -> Session:
     spec = peer.spec
     if spec.interface:
-        raise _Unusable(Reason.UNSUPPORTED, f"spec.interface {spec.interface}: sessions need spec.peerAddress, unnumbered ones are not made")
+        raise _Unusable(
+            Reason.UNSUPPORTED, f"spec.interface {spec.interface}: sessions need spec.peerAddress, unnumbered ones are not made"
+        )
     if spec.vrf:
-        raise _Unusable(Reason.UNSUPPORTED, f"spec.vrf {spec.vrf}: sessions are made in the default VRF only; the peer gets none")
+        raise _Unusable(
+            Reason.UNSUPPORTED, f"spec.vrf {spec.vrf}: sessions are made in the default VRF only; the peer gets none"
+        )
     address = parse_address(spec.peer_address)
     if address is None:
         raise _Unusable(Reason.INVALID_OBJECT, f'spec.peerAddress "{spec.peer_address}" is no address')
     source = parse_address(spec.source_address) if spec.source_address else None
     if source is not None and source.version != address.version:
-        raise _Unusable(Reason.INVALID_OBJECT, f"spec.sourceAddress {source} and spec.peerAddress {address} are of different families")
+        raise _Unusable(
+            Reason.INVALID_OBJECT, f"spec.sourceAddress {source} and spec.peerAddress {address} are of different families"
+        )
     addresses = node_addresses(node)
     local_asn = spec.local_asn or spec.my_asn
     internal = spec.dynamic_asn == DYNAMIC_INTERNAL or spec.peer_asn == local_asn
@@ -190,7 +196,9 @@ def _from_secret(key: Key, secret: Secret | None) -> str:
     if secret is None:
         raise _Unusable(Reason.PASSWORD_MISSING, f"spec.passwordSecret: Secret {key} is not there, or may not be read")
     if secret.type != BASIC_AUTH:
-        raise _Unusable(Reason.PASSWORD_MISSING, f"spec.passwordSecret: Secret {key} is of type {secret.type}, not {BASIC_AUTH}")
+        raise _Unusable(
+            Reason.PASSWORD_MISSING, f"spec.passwordSecret: Secret {key} is of type {secret.type}, not {BASIC_AUTH}"
+        )
     try:
         return base64.b64decode(secret.data["password"], validate=True).decode()
     except (KeyError, binascii.Error, UnicodeDecodeError) as error:
@@ -211,7 +219,9 @@ def _refuse_twin(session: Session, made: Mapping[Key, Session]) -> None:
     """Two sessions to one address and port would end each other (RFC 4271 section 6.8)."""
     for key, other in made.items():
         if (other.address, other.port) == (session.address, session.port):
-            raise _Unusable(Reason.INVALID_OBJECT, f"BGPPeer {key} already has a session with {session.address} port {session.port}")
+            raise _Unusable(
+                Reason.INVALID_OBJECT, f"BGPPeer {key} already has a session with {session.address} port {session.port}"
+            )
 
 
 def _differences(peer: BGPPeer, session: Session) -> Iterator[str]:

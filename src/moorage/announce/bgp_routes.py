@@ -151,7 +151,9 @@ def _canonical(text: str) -> str | None:
     is_large = text.startswith(LARGE)
     numbers = text.removeprefix(LARGE).split(":")
     most = 2**32 if is_large else 2**16
-    if len(numbers) != (3 if is_large else 2) or not all(each.isascii() and each.isdecimal() and len(each) < 11 and int(each) < most for each in numbers):
+    if len(numbers) != (3 if is_large else 2) or not all(
+        each.isascii() and each.isdecimal() and len(each) < 11 and int(each) < most for each in numbers
+    ):
         return None
     return (LARGE if is_large else "") + ":".join(str(int(each)) for each in numbers)
 
@@ -166,11 +168,15 @@ def _route(session: Session, prefix: Prefix, parts: list[_Part], problems: dict[
         problems[first.key, message] = Problem(first, Reason.INVALID_OBJECT, message)
 
     if not same and next_hop is None:
-        complain(f"{prefix} is not announced to BGPPeer {session.peer}: the node has no {family.value} InternalIP to be the next hop")
+        complain(
+            f"{prefix} is not announced to BGPPeer {session.peer}: the node has no {family.value} InternalIP to be the next hop"
+        )
         return None
     united = sorted({each for part in parts for each in part.communities}, key=_numbers)
     if len(united) > MOST_COMMUNITIES:
-        complain(f"{prefix} is not announced: its advertisements have {len(united)} communities, at most {MOST_COMMUNITIES} fit")
+        complain(
+            f"{prefix} is not announced: its advertisements have {len(united)} communities, at most {MOST_COMMUNITIES} fit"
+        )
         return None
     preferences = {part.advertisement.spec.local_pref for part in parts}
     if session.internal and len(preferences) > 1:

@@ -2,6 +2,7 @@
 
     list + watch -> Snapshot -> ForwardingTable -> nftables
                              -> DNS answers on this node
+                             -> BGP sessions with routers, where BGPPeers ask for them
                              -> /healthz, and the healthCheckNodePort of each Service, for load balancers
 
 It runs in the network namespace whose traffic it directs, and knows the cluster only through the API.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import msgspec
@@ -36,6 +38,7 @@ from moorage.model.snapshot import Snapshot
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
 from moorage.run.begin_io import look_around
+from moorage.run.bgp import BGP
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.run.local_checks import LocalChecks
@@ -140,18 +143,27 @@ async def run_node(settings: NodeSettings) -> None:
                 tasks.create_task(server.serve(), name=type(server).__name__)
             tasks.create_task(guard(forwarder, teller.say), name="guard")
             moved = asyncio.Event()
+            bgp = BGP(
+                settings.name, client, teller, lambda: _synced(mirror), lambda: forwarder.health().healthy, forwarder.figures
+            )
+            tasks.create_task(bgp.run(), name="BGP")
             if settings.dns_port:
                 tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
                 tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
             await starting
             with closing(LocalChecks(forwarder.health, teller)) as checks:
-                await _forward(settings.name, network, mirror, forwarder, checks, moved)
+                await _forward(settings.name, network, mirror, forwarder, checks, (moved.set, bgp.look_again))
 
 
 async def _forward(
-    name: str, network: NetworkSettings, mirror: Mirror, forwarder: Forwarder, checks: LocalChecks, moved: asyncio.Event
+    name: str,
+    network: NetworkSettings,
+    mirror: Mirror,
+    forwarder: Forwarder,
+    checks: LocalChecks,
+    afterwards: Sequence[Callable[[], None]],
 ) -> None:
-    """The path of every change: no timer, no poll; a burst becomes one table."""
+    """The path of every change: no timer, no poll; a burst becomes one table. `afterwards` is called once the kernel has it."""
     compiler, facts = Compiler(), NodeFacts(name)
     begun = time.monotonic()
     while True:
@@ -170,7 +182,8 @@ async def _forward(
         table = compiler.update(snapshot, changes, facts)
         forwarder.apply(table, since)
         checks.follow(snapshot, table.checks)
-        moved.set()
+        for each in afterwards:
+            each()
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:
