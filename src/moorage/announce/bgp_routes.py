@@ -29,10 +29,9 @@ MOST_COMMUNITIES = 63
 
 
 class Route(msgspec.Struct, frozen=True):
-    """`next_hop` None is the session's own address. Communities are `a:b` (RFC 1997) and `a:b:c` (RFC 8092), sorted."""
+    """The next hop is the node, at the session's interface. Communities are `a:b` (RFC 1997) and `a:b:c` (RFC 8092), sorted."""
 
     prefix: Prefix
-    next_hop: Address | None = None
     communities: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
     local_pref: int | None = None
@@ -160,18 +159,10 @@ def _canonical(text: str) -> str | None:
 
 def _route(session: Session, prefix: Prefix, parts: list[_Part], problems: dict[tuple[Key, str], Problem]) -> Route | None:
     first = parts[0].advertisement
-    family = Family.of(prefix)
-    same = family is Family.of(session.address)
-    next_hop = None if same else session.addresses.get(family)
 
     def complain(message: str) -> None:
         problems[first.key, message] = Problem(first, Reason.INVALID_OBJECT, message)
 
-    if not same and next_hop is None:
-        complain(
-            f"{prefix} is not announced to BGPPeer {session.peer}: the node has no {family.value} InternalIP to be the next hop"
-        )
-        return None
     united = sorted({each for part in parts for each in part.communities}, key=_numbers)
     if len(united) > MOST_COMMUNITIES:
         complain(
@@ -184,7 +175,6 @@ def _route(session: Session, prefix: Prefix, parts: list[_Part], problems: dict[
         complain(f"{prefix}: advertisements {names} differ in localPref; the highest, {max(preferences)}, counts")
     return Route(
         prefix=prefix,
-        next_hop=next_hop,
         communities=tuple(each for each in united if not each.startswith(LARGE)),
         large=tuple(each.removeprefix(LARGE) for each in united if each.startswith(LARGE)),
         local_pref=max(preferences) or None if session.internal else None,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Mapping
 
 import structlog
 
 from moorage.announce import exabgp
-from moorage.announce.bgp_peers import BGP_PORT, Session
+from moorage.announce.bgp_peers import Session
 from moorage.announce.bgp_routes import Route
 from moorage.announce.exabgp_io import ExaBGP
+from moorage.announce.local_addresses_io import beside, source_to
 from moorage.model.errors import HostError
-from moorage.model.net import Address, Family, Prefix, parse_address
+from moorage.model.net import Address, Family, Prefix
 from moorage.model.reason import Reason
 
 RETRY_SECONDS = 1.0
@@ -46,6 +46,7 @@ class SessionKeeper:
         self._changed = changed
         self._routes: Mapping[Prefix, Route] = {}
         self._ordered: Mapping[Prefix, Route] = {}
+        self._next_hops: Mapping[Family, Address] = {}
         self._process: ExaBGP | None = None
         self._again = asyncio.Event()
         self._at_once = False
@@ -95,7 +96,7 @@ class SessionKeeper:
             try:
                 await self._serve()
             except HostError as error:
-                self._tell_failure(str(error))
+                self._tell_failure(f"no session with {self.session.address}: {error}")
             await asyncio.sleep(WRONG_PEER_SECONDS if self._wrong_peer else RETRY_SECONDS)
             self._wrong_peer = False
 
@@ -103,7 +104,8 @@ class SessionKeeper:
         """One process, from its start to its end."""
         self._again.clear()
         session = self.session
-        source = session.source or _source_to(session.address)
+        source = session.source or source_to(session.address)
+        self._next_hops = {**session.addresses, **await beside(source)}
         process = ExaBGP(session, source, self._hear)
         self._at_once = False
         try:
@@ -135,7 +137,7 @@ class SessionKeeper:
                     raise HostError("ExaBGP does not answer, and is started again")
                 waited = asyncio.get_running_loop().time() - begun
                 if not self.up and self.established == 0 and waited > SAY_SECONDS:
-                    self._tell_failure(process.last_words or "the peer does not answer")
+                    self._tell_failure(self._unanswered(process))
                 if not self.up and self.session.connect and waited > _ATTEMPTS * self.session.connect:
                     return
         finally:
@@ -144,8 +146,11 @@ class SessionKeeper:
 
     def _order(self) -> None:
         if self._process is not None:
-            self._process.order(exabgp.differences(self._ordered, self._routes, self._process.source))
-            self._ordered = self._routes
+            routes = {prefix: each for prefix, each in self._routes.items() if Family.of(prefix) in self._next_hops}
+            self._process.order(exabgp.differences(self._ordered, routes, self._next_hops))
+            self._ordered = routes
+            for prefix in self._routes.keys() - routes.keys():
+                self._tell_failure(f"{prefix} is not announced: there is no {Family.of(prefix).value} address to be the next hop")
 
     def _hear(self, told: exabgp.Told) -> None:
         match told:
@@ -181,18 +186,7 @@ class SessionKeeper:
         """Says each different failure once in a row."""
         if failure != self._failure:
             self._failure = failure
-            self._say(Reason.BGP_SESSION_DOWN, f"no session with {self.session.address}: {failure}", True)
+            self._say(Reason.BGP_SESSION_DOWN, failure, True)
 
-
-def _source_to(address: Address) -> Address:
-    """The address of this machine that the kernel's routes choose for packets to another. Raises HostError."""
-    kind = socket.AF_INET if Family.of(address) is Family.IPV4 else socket.AF_INET6
-    with socket.socket(kind, socket.SOCK_DGRAM) as asking:
-        try:
-            asking.connect((str(address), BGP_PORT))
-        except OSError as error:
-            raise HostError(f"no route to {address}: {error.strerror}") from error
-        found = parse_address(asking.getsockname()[0])
-    if found is None:
-        raise HostError(f"no address of this machine to reach {address} from")
-    return found
+    def _unanswered(self, process: ExaBGP) -> str:
+        return f"no session with {self.session.address} yet: {process.last_words or 'the peer does not answer'}"

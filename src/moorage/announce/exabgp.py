@@ -93,11 +93,13 @@ def configuration(session: Session, source: Address, commands: str, events: str)
     return f"process moorage {{\n{relay}\n}}\nneighbor {session.address} {{\n{body}\n}}\n"
 
 
-def differences(before: Mapping[Prefix, Route], after: Mapping[Prefix, Route], source: Address) -> tuple[str, ...]:
+def differences(
+    before: Mapping[Prefix, Route], after: Mapping[Prefix, Route], next_hops: Mapping[Family, Address]
+) -> tuple[str, ...]:
     """The commands that lead from some routes to others: what is new or altered first, so that traffic has a way throughout."""
     come = (route for prefix, route in after.items() if before.get(prefix) != route)
     gone = (route for prefix, route in before.items() if prefix not in after)
-    return (*(_announce(each, source) for each in come), *(f"withdraw route {_target(each, source)}" for each in gone))
+    return (*(_announce(each, next_hops) for each in come), *(f"withdraw route {_target(each, next_hops)}" for each in gone))
 
 
 def end_of_rib(families: Iterable[Family]) -> tuple[str, ...]:
@@ -105,12 +107,12 @@ def end_of_rib(families: Iterable[Family]) -> tuple[str, ...]:
     return tuple(f"announce eor {_FAMILY[each]}" for each in families)
 
 
-def _target(route: Route, source: Address) -> str:
-    return f"{route.prefix} next-hop {route.next_hop or source}"
+def _target(route: Route, next_hops: Mapping[Family, Address]) -> str:
+    return f"{route.prefix} next-hop {next_hops[Family.of(route.prefix)]}"
 
 
-def _announce(route: Route, source: Address) -> str:
-    words = [f"announce route {_target(route, source)}"]
+def _announce(route: Route, next_hops: Mapping[Family, Address]) -> str:
+    words = [f"announce route {_target(route, next_hops)}"]
     if route.local_pref is not None:
         words.append(f"local-preference {route.local_pref}")
     if route.communities:
