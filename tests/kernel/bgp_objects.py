@@ -108,13 +108,14 @@ def _announcements() -> Iterator[Object]:
     yield IPAddressPool(
         api_version=v1, kind="IPAddressPool", metadata=meta("lan"), spec=IPAddressPoolSpec(addresses=addresses)
     )
-    yield Secret(
-        api_version="v1",
-        kind="Secret",
-        metadata=meta("bird"),
-        type="kubernetes.io/basic-auth",
-        string_data={"username": "", "password": BIRD_PASSWORD},
-    )
+    for name, password in (("bird", BIRD_PASSWORD), ("wrong", "wrong")):
+        yield Secret(
+            api_version="v1",
+            kind="Secret",
+            metadata=meta(name),
+            type="kubernetes.io/basic-auth",
+            string_data={"username": "", "password": password},
+        )
     aliases = CommunitySpec(communities=(CommunityAlias(name="tagged", value="64512:200"),))
     yield Community(api_version=v1, kind="Community", metadata=meta("names"), spec=aliases)
     fast = BFDProfileSpec(receive_interval=100, transmit_interval=100, detect_multiplier=3)

@@ -89,7 +89,7 @@ def configuration(session: Session, source: Address, commands: str, events: str)
     lines.append(f"family {{ {families} }}")
     lines.append("api { processes [ moorage ]; neighbor-changes; send { parsed; update; } }")
     body = "\n".join(f"  {each}" for each in lines)
-    relay = f"""  run /bin/sh -c "cat {commands} & exec cat >{events}";\n  encoder json;"""
+    relay = f"""  run /bin/sh -c "exec 2>/dev/null; cat {commands} & exec cat >{events}";\n  encoder json;"""
     return f"process moorage {{\n{relay}\n}}\nneighbor {session.address} {{\n{body}\n}}\n"
 
 
