@@ -1,7 +1,9 @@
 """Two nodes below two top-of-rack routers, with the real API server and agents.
 
     client ---- frr (AS 64513, API server) ---- one, two ---- bird (AS 64512)
-    .9.100      .1.1 to one, .2.1 to two        .11           .3.1 to one, .4.1 to two     (198.18.0.0/16, and 2001:db8::/32 alike)
+    .9.100      .1.1 to one, .2.1 to two        .11           .3.1 to one, .4.1 to two
+
+These are of 198.18.0.0/16, and 2001:db8::/32 is alike.
 
 Each node has a backend at an address of its own loopback. The Service is `externalTrafficPolicy: Local`.
 """
@@ -16,16 +18,21 @@ import tempfile
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
+
+import msgspec
 
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.client.socket_io import AddressInfo
 from moorage.lab.launch import Entry, command_line
 from moorage.lab.netns_io import socket_in
+from moorage.model.cluster import Node
 from moorage.model.meta import Object
 from moorage.model.net import Family
+from moorage.model.service import Service
 from moorage.run.agent_process import AgentProcess
 from moorage.run.identities import node_identity
 from moorage.run.server_process import ServerProcess
@@ -66,6 +73,7 @@ template bgp nodes {{
   hold time 9;
   passive on;
   bfd on;
+  error wait time 1, 2;
   password "{password}";
   ipv4 {{ import all; export none; gateway direct; next hop self; }};
   ipv6 {{ import all; export none; gateway direct; next hop self; }};
@@ -98,7 +106,7 @@ class BGPLab:
             self._link(number, router, other)
         for number, name in enumerate(NODES, start=1):
             self._node(number, name)
-        for default in (f"route add default via {ip_address('198.18.9.1')}", "route add default via 2001:db8:9::1"):
+        for default in ("route add default via 198.18.9.1", "route add default via 2001:db8:9::1"):
             _ip(f"-n {self.spaces['client'].name} {default}")
         self._start_routers(directory)
         self._start_server(directory)
@@ -152,7 +160,9 @@ class BGPLab:
         self.server.start()
         self.agents = {}
         for name, file in files.items():
-            agent = AgentProcess(self.spaces[name].name, name, file, directory / f"{name}.log", ("--cluster-cidr", "10.244.0.0/16"))
+            agent = AgentProcess(
+                self.spaces[name].name, name, file, directory / f"{name}.log", ("--cluster-cidr", "10.244.0.0/16")
+            )
             self._stack.callback(agent.stop)
             self.agents[name] = agent
 
@@ -183,18 +193,12 @@ class BGPLab:
         family = "-6" if ":" in prefix else "-4"
         command = ["ip", family, "-n", self.spaces[router].name, "route", "show", prefix]
         words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        return {after for word, after in zip(words, words[1:], strict=False) if word == "via"}
+        return {after for word, after in pairwise(words) if word == "via"}
 
 
 async def _create(client: HttpClient, made: tuple[Object, ...]) -> None:
     for each in made:
         await client.create(each)
-        if getattr(each, "status", None) is not None and each.kind in ("Service", "Node"):
+        if isinstance(each, Service | Node):
             current = await client.get(type(each), each.key)
-            await client.update(_with_status(current, each), "status")
-
-
-def _with_status(current: Object, wanted: Any) -> Object:
-    import msgspec
-
-    return msgspec.structs.replace(current, status=wanted.status)
+            await client.update(msgspec.structs.replace(current, status=each.status), "status")

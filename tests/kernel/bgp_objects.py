@@ -105,9 +105,7 @@ def _announcements() -> Iterator[Object]:
 
     v1 = "metallb.io/v1beta1"
     addresses = ("203.0.113.0/24", "2001:db8:ffff::/64")
-    yield IPAddressPool(
-        api_version=v1, kind="IPAddressPool", metadata=meta("lan"), spec=IPAddressPoolSpec(addresses=addresses)
-    )
+    yield IPAddressPool(api_version=v1, kind="IPAddressPool", metadata=meta("lan"), spec=IPAddressPoolSpec(addresses=addresses))
     for name, password in (("bird", BIRD_PASSWORD), ("wrong", "wrong")):
         yield Secret(
             api_version="v1",
@@ -130,7 +128,7 @@ def _announcements() -> Iterator[Object]:
         ("bird", {"peers": ("bird-one", "bird-two"), "local_pref": 200}),
         ("wide", {"peers": ("bird-one",), "aggregation_length": 26, "local_pref": 50}),
     ):
-        spec = BGPAdvertisementSpec(**more)  # type: ignore[arg-type]
+        spec = BGPAdvertisementSpec(**more)
         yield BGPAdvertisement(api_version=v1, kind="BGPAdvertisement", metadata=meta(name), spec=spec)
 
 

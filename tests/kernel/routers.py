@@ -1,4 +1,4 @@
-"""Real routers in network namespaces: FRR (zebra, bgpd, bfdd) and BIRD, as plain processes with everything of theirs in one directory."""
+"""Real routers in network namespaces: FRR (zebra, bgpd, bfdd) and BIRD, as plain processes, each in a directory of its own."""
 
 from __future__ import annotations
 

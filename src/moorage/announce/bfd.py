@@ -1,7 +1,7 @@
 """BFDProfiles -> the words of FRR's bfdd, and what it tells of its sessions.
 
-bfdd takes configuration at its vty socket (commands that end in NUL, answers that end in three NULs and a status octet), and tells of
-state changes at its control socket: messages of a header (length, id, type, version: 4, 2, 1 and 1 octets, big-endian) and JSON.
+bfdd takes configuration at its vty socket (commands end in NUL, answers in three NULs and a status octet), and tells of state
+changes at its control socket: messages of a header (length, id, type, version: 4, 2, 1 and 1 octets, big-endian) and JSON.
 
 Source: RFC 5880, RFC 5881, RFC 5883; FRR `bfdd/bfdctl.h`, `lib/vty.c`; defaults as MetalLB `api/v1beta1/bfdprofile_types.go`.
 """
@@ -105,7 +105,7 @@ def _settings(peer: BFDPeer) -> list[str]:
 
 
 def subscription() -> bytes:
-    """The message that asks for every change of state, and for the states there are. The mask is in the order of the machine."""
+    """The message that asks for the states there are, and for every change. The mask is in the order of the machine."""
     body = struct.pack("=Q", _PEER_STATE)
     return HEADER.pack(len(body), 1, _NOTIFY, _VERSION) + body
 

@@ -81,7 +81,7 @@ class BGPSpeaker:
         self._bfd_due.set()
 
     async def leave(self, *, hold: bool) -> None:
-        """Takes every route back and ends the sessions. `hold`: peers with graceful restart keep the routes, for we come back."""
+        """Takes every route back and ends the sessions. `hold`: peers with graceful restart keep them, for we come back."""
         if self._bfd_task is not None:
             self._bfd_task.cancel()
         keepers, self._keepers = list(self._keepers.values()), {}

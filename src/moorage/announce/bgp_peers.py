@@ -1,6 +1,6 @@
 """BGPPeers + a node -> the BGP sessions that the node keeps, or why not.
 
-Source: MetalLB `api/v1beta2/bgppeer_types.go`, `internal/config` (defaults, passwords), `internal/bgp/frr` (families, local AS).
+Source: MetalLB `api/v1beta2/bgppeer_types.go`, `internal/config` (defaults, passwords), `internal/bgp/frr` (families).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ DYNAMIC_INTERNAL = "internal"
 class Session(msgspec.Struct, frozen=True):
     """One BGP session, from this node. `peer_asn` None takes any; `hold` and `connect` are in seconds.
 
-    `source` None is the address that the kernel would choose. `addresses` are the node's own, by family: the next hops of prefixes
-    whose family is not the session's.
+    `source` None is the address that the kernel would choose. `addresses` are the node's own by family: next hops of prefixes
+    of a family that the session's interface has no address of.
     """
 
     peer: Key
@@ -228,4 +228,5 @@ def _differences(peer: BGPPeer, session: Session) -> Iterator[str]:
     """What the session does otherwise than the peer asks."""
     keepalive = parse_duration(peer.spec.keepalive_time) if peer.spec.keepalive_time else None
     if keepalive is not None and int(keepalive) != session.hold // 3:
-        yield f"spec.keepaliveTime {peer.spec.keepalive_time}: keepalives are sent every third of the hold time, {session.hold // 3} s"
+        every = session.hold // 3
+        yield f"spec.keepaliveTime {peer.spec.keepalive_time}: keepalives go out every third of the hold time, {every} s"

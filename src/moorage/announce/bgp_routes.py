@@ -1,9 +1,9 @@
 """What a node should announce by BGP + its sessions -> the routes of each session, and the Services behind them.
 
-Several advertisements may select one address: their communities are united. Routes carry a local preference on internal sessions only
-(RFC 4271 section 5.1.5); where advertisements differ, the highest counts.
+Several advertisements may select one address: their communities are united. Routes carry a local preference on internal
+sessions only (RFC 4271 section 5.1.5); where advertisements differ, the highest counts.
 
-Source: MetalLB `speaker/bgp_controller.go`, `internal/config` (aggregation, communities, local preferences), `internal/bgp/frr`.
+Source: MetalLB `speaker/bgp_controller.go`, `internal/config` (aggregation, communities, local preferences).
 """
 
 from __future__ import annotations
@@ -108,12 +108,12 @@ def _spans(snapshot: Snapshot) -> Iterator[tuple[AddressSpan, int]]:
         except ValueError:
             continue
         for span in spans:
-            inside = summarize_address_range(span.first, span.last)  # type: ignore[type-var]
+            inside = summarize_address_range(span.first, span.last)
             yield span, min(each.prefixlen for each in inside)
 
 
 def _too_wide(address: Address, prefix: Prefix, spans: Iterable[tuple[AddressSpan, int]]) -> str:
-    """An aggregate must not draw traffic for more than the pool: it is no wider than the widest prefix of what the pool says."""
+    """An aggregate draws traffic for no more than the pool: it is no wider than the widest prefix of what the pool says."""
     if prefix.prefixlen == prefix.max_prefixlen:
         return ""
     for span, widest in spans:

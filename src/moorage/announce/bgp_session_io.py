@@ -1,4 +1,4 @@
-"""Keeps one BGP session: starts its process again when that ends or is stuck, tells it the routes, knows what the peer has been sent."""
+"""Keeps one BGP session: starts its process again when that ends or is stuck, tells it the routes, knows what was sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WITHDRAW_SECONDS = 2.0
 """How long a withdrawal may take to be sent, before the session is closed, which withdraws as well."""
 WRONG_PEER_SECONDS = 30.0
 _ATTEMPTS = 5
-"""ExaBGP's pauses between attempts grow by a fifth, to 60 s: they reach `connectTime` when it has tried for about five of these."""
+"""ExaBGP's pauses between attempts grow by a fifth, to 60 s: they reach `connectTime` after about five of these."""
 
 Say = Callable[[Reason, str, bool], None]
 
@@ -82,7 +82,7 @@ class SessionKeeper:
         """Takes every route back, and waits a little until the peer has been told."""
         self.announce({})
         end = asyncio.get_running_loop().time() + WITHDRAW_SECONDS
-        while self.up and self.sent and asyncio.get_running_loop().time() < end:
+        while self.up and self.sent and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - `sent` has other readers
             await asyncio.sleep(0.01)
 
     async def close(self, *, kill: bool = False) -> None:
@@ -150,7 +150,9 @@ class SessionKeeper:
             self._process.order(exabgp.differences(self._ordered, routes, self._next_hops))
             self._ordered = routes
             for prefix in self._routes.keys() - routes.keys():
-                self._tell_failure(f"{prefix} is not announced: there is no {Family.of(prefix).value} address to be the next hop")
+                self._tell_failure(
+                    f"{prefix} is not announced: there is no {Family.of(prefix).value} address to be the next hop"
+                )
 
     def _hear(self, told: exabgp.Told) -> None:
         match told:

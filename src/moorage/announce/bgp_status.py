@@ -1,7 +1,7 @@
 """What has been announced to whom -> ServiceBGPStatus objects, and the verbs that make the API hold these.
 
-Source: MetalLB `internal/k8s/controllers/bgp_status_controller.go` (labels, one object for a node and a Service). Names are made
-of both, not at random, so that a node that starts again finds its own.
+Source: MetalLB `internal/k8s/controllers/bgp_status_controller.go` (labels; one object for a node and a Service). Names are
+made of both, not at random, so that a node can be given the right to its own.
 """
 
 from __future__ import annotations

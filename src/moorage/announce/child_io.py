@@ -41,7 +41,7 @@ class Child:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one call into the C library
+                preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
         except OSError as error:

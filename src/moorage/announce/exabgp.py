@@ -1,7 +1,7 @@
 """A BGP session and its routes -> ExaBGP's configuration and commands; its lines -> what happened.
 
-One ExaBGP process keeps one session. It reads commands from a pipe and answers each with a line, `done` or `error`, in order; lines of
-JSON in between tell that the session is up or down, and which prefixes have been sent.
+One ExaBGP process keeps one session. It reads commands from a pipe and answers each with a line, `done` or `error`, in order;
+lines of JSON in between tell that the session is up or down, and which prefixes have been sent.
 
 Source: ExaBGP 5 (`exabgp --help`, `etc/exabgp/examples`), RFC 4271, RFC 4724 (graceful restart), RFC 2385 (MD5).
 """
@@ -31,7 +31,7 @@ ENVIRONMENT = {
     "exabgp_log_level": "WARNING",
     "exabgp_reactor_speed": "0.2",
 }
-"""The user is the one that starts it. The speed is the longest sleep of its loop in seconds; commands and packets wake it at once."""
+"""The user is the one that starts it. The speed is its longest sleep in seconds; commands and packets wake it at once."""
 
 _FAMILY = {Family.IPV4: "ipv4 unicast", Family.IPV6: "ipv6 unicast"}
 

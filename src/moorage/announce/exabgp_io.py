@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class ExaBGP:
-    """`told` hears what the process tells, in order. Its files, with the password in one, are in a directory of its own and mode 0700."""
+    """`told` hears what the process tells, in order. Its files, one with the password, are in a private directory."""
 
     def __init__(self, session: Session, source: Address, told: Callable[[exabgp.Told], None]) -> None:
         self._session = session
@@ -73,7 +73,7 @@ class ExaBGP:
         self._tasks.append(asyncio.create_task(self._listen(reader, file), name="exabgp events"))
 
     async def _open(self, commands: Path, events: Path) -> asyncio.StreamReader:
-        """Neither end is ever without its other end, so that opening waits for nobody and a process that ends closes nothing."""
+        """No end is ever without its other end: opening waits for nobody, and a process that ends closes nothing."""
         loop = asyncio.get_running_loop()
         other_end = os.open(commands, os.O_RDONLY | os.O_NONBLOCK)
         self._closing.callback(os.close, other_end)
@@ -104,7 +104,7 @@ class ExaBGP:
         return await self._child.ended()
 
     async def stop(self, *, kill: bool = False) -> None:
-        """SIGTERM ends the session in good order. `kill`: without a word to the peer, which keeps our routes with graceful restart."""
+        """SIGTERM ends the session in good order. `kill`: without a word, so that graceful restart keeps our routes."""
         if self._child is not None:
             await self._child.stop(kill=kill)
         for task in self._tasks:

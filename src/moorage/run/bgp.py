@@ -3,7 +3,8 @@
     snapshot (+ peers, pools, advertisements) -> sessions, routes -> BGPSpeaker -> routers
                                                  what was sent    -> ServiceBGPStatus, events, figures
 
-Its kinds are followed by a mirror of their own: forwarding does not wait for them. Nothing runs until a BGPPeer selects the node.
+Its kinds are followed by a mirror of their own: forwarding does not wait for them. No program is started before a BGPPeer
+selects the node.
 """
 
 from __future__ import annotations
@@ -48,8 +49,24 @@ BGP_WANTS = tuple(Want(each, optional=True) for each in (IPAddressPool, BGPPeer,
 log = structlog.get_logger()
 
 
+class _Judged:
+    """What the last look was about. Snapshots and Secrets are compared by identity: they are never altered."""
+
+    def __init__(self, others: Snapshot, own: Snapshot, secrets: Mapping[Key, Secret | None], healthy: bool) -> None:
+        self._parts = (others, own, secrets)
+        self._healthy = healthy
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Judged):
+            return NotImplemented
+        same = all(one is two for one, two in zip(self._parts, other._parts, strict=True))
+        return same and self._healthy == other._healthy
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class BGP:
-    """`snapshot` gives Services, EndpointSlices and Nodes, None while they are unknown; `healthy` is whether this node forwards."""
+    """`snapshot` gives Services, EndpointSlices and Nodes, None while unknown; `healthy` is whether this node forwards."""
 
     def __init__(
         self,
@@ -69,7 +86,7 @@ class BGP:
         self._mirror = Mirror(client, BGP_WANTS)
         self._speaker: BGPSpeaker | None = None
         self._seen: Snapshot = Snapshot()
-        self._judged: tuple[object, ...] = ()
+        self._judged: _Judged | None = None
         self._routes = Routes()
         self._problems: frozenset[tuple[Key, str]] = frozenset()
         self._secrets: dict[Key, Secret | None] = {}
@@ -121,13 +138,10 @@ class BGP:
                 return
             self._speaker = await BGPSpeaker(self._say, self._hear).__aenter__()
         await self._read_secrets(peers)
-        judged = (others, own, healthy, dict(self._secrets))
-        if all(one is other or one == other for one, other in zip(judged[2:], self._judged[2:], strict=False)) and (
-            self._judged[:2] and others is self._judged[0] and own is self._judged[1]
-        ):
-            return
-        self._judged, self._seen = judged, snapshot
-        self._speak(self._speaker, snapshot, node, healthy)
+        judged = _Judged(others, own, self._secrets, healthy)
+        if judged != self._judged:
+            self._judged, self._seen = judged, snapshot
+            self._speak(self._speaker, snapshot, node, healthy)
 
     def _speak(self, speaker: BGPSpeaker, snapshot: Snapshot, node: Node | None, healthy: bool) -> None:
         """A node that does not forward keeps its sessions, and announces nothing."""
@@ -144,7 +158,9 @@ class BGP:
         if keys == self._secrets.keys() and time.monotonic() < self._secrets_read + SECRET_SECONDS:
             return
         self._secrets_read = time.monotonic()
-        self._secrets = {key: await self._read_secret(key) for key in keys}
+        found = {key: await self._read_secret(key) for key in keys}
+        if found != self._secrets:
+            self._secrets = found
 
     async def _read_secret(self, key: Key) -> Secret | None:
         try:
