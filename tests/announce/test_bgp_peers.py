@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -31,8 +32,8 @@ ONE = worker("198.18.0.11", "2001:db8::11", rack="a")
 
 
 def peer(name: str = "tor", **spec: object) -> BGPPeer:
-    given: dict[str, object] = {"my_asn": 64512, "peer_asn": 64513, "peer_address": "198.18.0.1", "peer_port": 179, **spec}
-    return BGPPeer(metadata=ObjectMeta(name=name, namespace=NAMESPACE), spec=BGPPeerSpec(**given))  # type: ignore[arg-type]
+    given: dict[str, Any] = {"my_asn": 64512, "peer_asn": 64513, "peer_address": "198.18.0.1", "peer_port": 179, **spec}
+    return BGPPeer(metadata=ObjectMeta(name=name, namespace=NAMESPACE), spec=BGPPeerSpec(**given))
 
 
 def secret(password: str = "s3cret", type_: str = "kubernetes.io/basic-auth") -> Secret:
@@ -40,16 +41,16 @@ def secret(password: str = "s3cret", type_: str = "kubernetes.io/basic-auth") ->
     return Secret(metadata=ObjectMeta(name="tor", namespace=NAMESPACE), type=type_, data=data)
 
 
-def made(*objects: Object, on: Node = ONE, secrets: Mapping[Key, Secret | None] = {}) -> Sessions:  # noqa: B006
+def made(*objects: Object, on: Node = ONE, secrets: Mapping[Key, Secret | None] = {}) -> Sessions:
     return sessions(Snapshot.of(objects), on, secrets)
 
 
-def session(*objects: Object, on: Node = ONE, secrets: Mapping[Key, Secret | None] = {}) -> Session:  # noqa: B006
+def session(*objects: Object, on: Node = ONE, secrets: Mapping[Key, Secret | None] = {}) -> Session:
     (only,) = made(*objects, on=on, secrets=secrets).sessions.values()
     return only
 
 
-def problem(*objects: Object, on: Node = ONE, secrets: Mapping[Key, Secret | None] = {}) -> tuple[Reason, str]:  # noqa: B006
+def problem(*objects: Object, on: Node = ONE, secrets: Mapping[Key, Secret | None] = {}) -> tuple[Reason, str]:
     """That of the only peer, which has no session."""
     told = made(*objects, on=on, secrets=secrets)
     assert told.sessions == {}
@@ -111,7 +112,7 @@ def test_peers_are_selected_by_labels_of_the_node() -> None:
         ({"peer_asn": 64513, "local_asn": 64513}, True, 64513),
     ],
 )
-def test_a_session_within_an_autonomous_system_is_internal(spec: dict[str, object], internal: bool, asn: int | None) -> None:
+def test_a_session_within_an_autonomous_system_is_internal(spec: dict[str, Any], internal: bool, asn: int | None) -> None:
     told = session(peer(**spec))
     assert (told.internal, told.peer_asn) == (internal, asn)
 
@@ -119,7 +120,7 @@ def test_a_session_within_an_autonomous_system_is_internal(spec: dict[str, objec
 @pytest.mark.parametrize(
     ("spec", "hold"), [({}, 180), ({"hold_time": "90s"}, 90), ({"keepalive_time": "2s"}, 6), ({"hold_time": "0"}, 0)]
 )
-def test_hold_times(spec: dict[str, object], hold: int) -> None:
+def test_hold_times(spec: dict[str, Any], hold: int) -> None:
     assert session(peer(**spec)).hold == hold
 
 
@@ -145,7 +146,7 @@ def test_a_router_id_is_an_ipv4_address() -> None:
         ({"bfd_profile": "fast"}, Reason.INVALID_OBJECT, "there is no BFDProfile metallb-system/fast"),
     ],
 )
-def test_what_cannot_be_is_told_with_its_field(spec: dict[str, object], reason: Reason, words: str) -> None:
+def test_what_cannot_be_is_told_with_its_field(spec: dict[str, Any], reason: Reason, words: str) -> None:
     told, message = problem(peer(**spec))
     assert told is reason
     assert words in message

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -151,19 +153,19 @@ SPECS = st.fixed_dictionaries(
 @given(
     st.lists(SPECS, min_size=1, max_size=4), st.lists(st.integers(0, 255), min_size=1, max_size=6, unique=True), st.randoms()
 )
-def test_routes_do_not_depend_on_the_order_of_wishes(specs: list[dict[str, object]], hosts: list[int], chance: object) -> None:
+def test_routes_do_not_depend_on_the_order_of_wishes(specs: list[dict[str, Any]], hosts: list[int], chance: Random) -> None:
     """And every address that an advertisement wishes at a peer is in a prefix that the peer gets, with its communities."""
     advertisements = [advertisement(f"ad-{number}", **spec) for number, spec in enumerate(specs)]
     wishes = {ip_address(f"192.0.2.{host}"): tuple(BGPWish(each, (WEB,)) for each in advertisements) for host in hosts}
     peers = (session("a"), session("b", internal=True))
     told = made(wishes, *peers)
     shuffled = list(wishes.items())
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    chance.shuffle(shuffled)
     assert made(dict(shuffled), *peers).routes == told.routes
     for each in advertisements:
         for name in each.spec.peers or ("a", "b"):
             for address in wishes:
-                prefix = ip_network((address, each.spec.aggregation_length), strict=False)
+                prefix = ip_network((address, each.spec.aggregation_length or 32), strict=False)
                 route = told.routes[Key(NAMESPACE, name)][prefix]
                 assert {*route.communities, *(f"large:{large}" for large in route.large)} >= set(each.spec.communities)
 
