@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from moorage.announce.bgp_routes import Route
-from moorage.announce.exabgp import Answer, Down, Sent, Up, configuration, differences, end_of_rib, read
+from moorage.announce.exabgp import Answer, Down, Opened, Sent, Up, configuration, differences, end_of_rib, read
 from moorage.model.net import Family, Prefix
 from tests.announce.test_bgp_routes import session
 
@@ -107,7 +107,16 @@ def test_the_end_of_the_routes_is_told_for_each_family() -> None:
         ("error\n", Answer(False)),
         ('{ "answer": "done", "message": "command completed" }', Answer(True)),
         ('{ "answer": "error", "message": "no" }', Answer(False)),
-        (told("state", state="up"), Up(64513)),
+        (told("state", state="up"), Up()),
+        (told("state", state="up").replace(':{"local":64512,"peer":64513}', ': { "local": 64512, "peer": None }'), Up()),
+        (told("open", direction="receive", open={"asn": 64513, "capabilities": {}}), Opened(64513)),
+        (
+            told(
+                "open", direction="receive", open={"asn": 23456, "capabilities": {"65": {"name": "asn4", "asn4": 4200000000}}}
+            ),
+            Opened(4200000000),
+        ),
+        (told("open", direction="send", open={"asn": 64512, "capabilities": {}}), None),
         (told("state", state="down", reason="closing connection"), Down("closing connection")),
         (told("state", state="connected"), None),
         ('{ "exabgp": "5.0.0", "type": "notification", "notification": "shutdown" }', None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -179,6 +180,43 @@ def test_a_restart_of_the_agent_costs_nothing_with_graceful_restart(lab: BGPLab)
     finally:
         asking.stop()
     assert asking.failures == []
+
+
+def test_a_crash_of_exabgp_costs_nothing_with_graceful_restart(lab: BGPLab) -> None:
+    asking = Asking(lab)
+    try:
+        (pid,) = [pid for pid, command in children_of(lab.agents["one"].pid).items() if "exabgp" in command and talks(pid, lab)]
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: [path for path in lab.frr.paths(PREFIX[Family.IPV4]) if path.get("stale")])
+        eventually(lambda: not [path for path in lab.frr.paths(PREFIX[Family.IPV4]) if path.get("stale")])
+        settled(lab)
+    finally:
+        asking.stop()
+    assert asking.answered > 20
+    assert asking.failures == []
+
+
+def talks(pid: int, lab: BGPLab) -> bool:
+    """Whether the process has the session of node one with FRR."""
+    said = lab.spaces["one"].run(lambda: subprocess.run(["ss", "-tnpH", "dst", "198.18.1.1"], capture_output=True, text=True))
+    return f"pid={pid}," in said.stdout
+
+
+def test_the_autonomous_system_of_a_peer_may_be_any_other(lab: BGPLab) -> None:
+    key, log = Key(NAMESPACE, "frr-one"), lab.agents["one"]
+
+    def change(**spec: object) -> int:
+        since = len(log.said())
+        lab.api(lambda client: client.merge_patch(BGPPeer, key, {"spec": spec}))
+        return since
+
+    since = change(peerASN=None, dynamicASN="external")
+    eventually(lambda: any("session with 198.18.1.1, AS 64513" in line for line in log.said(since)))
+    change(dynamicASN="internal")
+    eventually(lambda: lab.frr.show("bgp ipv4 unicast summary")["peers"]["198.18.1.11"]["state"] != "Established")
+    change(peerASN=64513, dynamicASN=None)
+    eventually(lambda: lab.frr.show("bgp ipv4 unicast summary")["peers"]["198.18.1.11"]["state"] == "Established")
+    settled(lab)
 
 
 def test_a_crash_of_the_agent_ends_its_sessions(lab: BGPLab) -> None:

@@ -52,6 +52,7 @@ class SessionKeeper:
         self._at_once = False
         self._wrong_peer = False
         self._failure = ""
+        self._peer_asn = 0
         self._task = asyncio.create_task(self._run(), name=f"BGP session {session.peer}")
 
     @property
@@ -156,8 +157,10 @@ class SessionKeeper:
 
     def _hear(self, told: exabgp.Told) -> None:
         match told:
-            case exabgp.Up(peer_asn):
-                self._is_up(peer_asn)
+            case exabgp.Opened(peer_asn):
+                self._peer_asn = peer_asn
+            case exabgp.Up():
+                self._is_up(self._peer_asn)
             case exabgp.Down(reason):
                 self._is_down(reason)
             case exabgp.Sent(announced, withdrawn):

@@ -33,13 +33,20 @@ ENVIRONMENT = {
 }
 """The user is the one that starts it. The speed is its longest sleep in seconds; commands and packets wake it at once."""
 
+_UNKNOWN_ASN = '"peer": None', '"peer": null'
+"""What ExaBGP 5 writes where any autonomous system may answer is no JSON."""
+
 _FAMILY = {Family.IPV4: "ipv4 unicast", Family.IPV6: "ipv6 unicast"}
 
 
-class Up(msgspec.Struct, frozen=True):
-    """The session is established; `peer_asn` is the peer's."""
+class Opened(msgspec.Struct, frozen=True):
+    """The peer has said what its autonomous system is. The session may come up now."""
 
     peer_asn: int
+
+
+class Up(msgspec.Struct, frozen=True):
+    """The session is established."""
 
 
 class Down(msgspec.Struct, frozen=True):
@@ -59,7 +66,7 @@ class Answer(msgspec.Struct, frozen=True):
     done: bool
 
 
-Told = Up | Down | Sent | Answer
+Told = Opened | Up | Down | Sent | Answer
 
 
 def configuration(session: Session, source: Address, commands: str, events: str) -> str:
@@ -87,7 +94,7 @@ def configuration(session: Session, source: Address, commands: str, events: str)
         lines.append(f"capability {{ graceful-restart {RESTART_SECONDS}; }}")
     families = " ".join(f"{_FAMILY[each]};" for each in session.families)
     lines.append(f"family {{ {families} }}")
-    lines.append("api { processes [ moorage ]; neighbor-changes; send { parsed; update; } }")
+    lines.append("api { processes [ moorage ]; neighbor-changes; receive { parsed; open; } send { parsed; update; } }")
     body = "\n".join(f"  {each}" for each in lines)
     relay = f"""  run /bin/sh -c "exec 2>/dev/null; cat {commands} & exec cat >{events}";\n  encoder json;"""
     return f"process moorage {{\n{relay}\n}}\nneighbor {session.address} {{\n{body}\n}}\n"
@@ -128,7 +135,7 @@ def read(line: str) -> Told | None:
     if text in ("done", "error"):
         return Answer(text == "done")
     try:
-        told = msgspec.json.decode(text, type=dict[str, Any])
+        told = msgspec.json.decode(text.replace(*_UNKNOWN_ASN), type=dict[str, Any])
     except msgspec.DecodeError:
         return None
     if "answer" in told:
@@ -136,15 +143,25 @@ def read(line: str) -> Told | None:
     neighbor = told.get("neighbor") or {}
     if told.get("type") == "state":
         return _state(neighbor)
+    if told.get("type") == "open" and neighbor.get("direction") == "receive":
+        return Opened(_asn(neighbor["open"]))
     update = (neighbor.get("message") or {}).get("update")
     if told.get("type") == "update" and neighbor.get("direction") == "send" and update:
         return Sent(tuple(_announced(update)), tuple(_withdrawn(update)))
     return None
 
 
+def _asn(opened: Mapping[str, Any]) -> int:
+    """That of the four-octet capability (RFC 6793), else of the message itself."""
+    for each in opened["capabilities"].values():
+        if each.get("name") == "asn4":
+            return int(each["asn4"])
+    return int(opened["asn"])
+
+
 def _state(neighbor: Mapping[str, Any]) -> Told | None:
     if neighbor.get("state") == "up":
-        return Up(int(neighbor["asn"]["peer"]))
+        return Up()
     if neighbor.get("state") == "down":
         return Down(str(neighbor.get("reason", "")))
     return None
