@@ -166,6 +166,7 @@ def test_passwords_come_from_secrets_of_basic_authentication() -> None:
     assert key == Key(NAMESPACE, "tor")
     assert secret_key(peer(password_secret=SecretReference(name="tor", namespace="other"))) == Key("other", "tor")
     assert session(with_secret, secrets={key: secret()}).password == "s3cret"
+    assert made(with_secret) == Sessions()
     for given, words in (
         (None, "is not there, or may not be read"),
         (secret(type_="Opaque"), "is of type Opaque"),

@@ -198,8 +198,9 @@ def test_a_crash_of_exabgp_costs_nothing_with_graceful_restart(lab: BGPLab) -> N
 
 def talks(pid: int, lab: BGPLab) -> bool:
     """Whether the process has the session of node one with FRR."""
-    said = lab.spaces["one"].run(lambda: subprocess.run(["ss", "-tnpH", "dst", "198.18.1.1"], capture_output=True, text=True))
-    return f"pid={pid}," in said.stdout
+    command = ["ss", "-tnpH", "dst", "198.18.1.1"]
+    said = lab.spaces["one"].run(lambda: subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return f"pid={pid}," in said
 
 
 def test_the_autonomous_system_of_a_peer_may_be_any_other(lab: BGPLab) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import pytest
 from msgspec.structs import replace
 
+from moorage.announce import bgp_io
 from moorage.announce.bgp_io import PeerState
 from moorage.announce.bgp_peers import Session
 from moorage.announce.bgp_routes import Route
@@ -107,7 +108,7 @@ async def until(holds: Callable[[], object], seconds: float = 5.0) -> None:
 @pytest.fixture(autouse=True)
 def played(monkeypatch: pytest.MonkeyPatch) -> None:
     PlayedSpeaker.made = []
-    monkeypatch.setattr(module, "BGPSpeaker", PlayedSpeaker)
+    monkeypatch.setattr(bgp_io, "BGPSpeaker", PlayedSpeaker)
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(module, "STATUS_PAUSE", 0.01)
     monkeypatch.setattr(module, "STATUS_RETRY", 0.05)

@@ -93,10 +93,15 @@ def secret_key(peer: BGPPeer) -> Key | None:
 
 
 def sessions(snapshot: Snapshot, node: Node, secrets: Mapping[Key, Secret | None]) -> Sessions:
-    """`secrets` holds those that `secret_key` names; None for one that is not there or may not be read."""
+    """`secrets` holds those that `secret_key` names; None for one that is not there or may not be read. A peer whose Secret is
+    not in it has no session yet.
+    """
     made: dict[Key, Session] = {}
     problems = []
     for peer in peers_of(snapshot, node):
+        key = secret_key(peer)
+        if key is not None and key not in secrets:
+            continue
         try:
             session = _session(snapshot, node, peer, secrets)
             _refuse_twin(session, made)

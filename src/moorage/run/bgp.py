@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import structlog
 
-from moorage.announce.bgp_io import BGPSpeaker
-from moorage.announce.bgp_peers import Problem, peers_of, secret_key, sessions
+from moorage.announce.bgp_peers import Problem, Sessions, peers_of, secret_key, sessions
 from moorage.announce.bgp_routes import Routes, routes
 from moorage.announce.bgp_status import NODE_LABEL, by_key, changes, peers_by_service, statuses
 from moorage.announce.selection import bgp_wishes
@@ -34,6 +34,9 @@ from moorage.model.snapshot import Snapshot
 from moorage.observe.figures import BGPPeerFigures, Figures
 from moorage.run.tell_io import Teller
 
+if TYPE_CHECKING:
+    from moorage.announce.bgp_io import BGPSpeaker
+
 LOOK_SECONDS = 0.25
 """Between two looks at this node's health, while it speaks BGP."""
 SECRET_SECONDS = 30.0
@@ -47,6 +50,14 @@ GOODBYE_SECONDS = 2.0
 BGP_WANTS = tuple(Want(each, optional=True) for each in (IPAddressPool, BGPPeer, BGPAdvertisement, Community, BFDProfile))
 
 log = structlog.get_logger()
+
+
+def _judge(snapshot: Snapshot, node_name: str, secrets: Mapping[Key, Secret | None], healthy: bool) -> tuple[Sessions, Routes]:
+    """A node that does not forward keeps its sessions, and announces nothing."""
+    node = snapshot.get(Node, Key("", node_name))
+    made = sessions(snapshot, node, secrets) if node is not None else Sessions()
+    wishes = bgp_wishes(snapshot, node_name) if healthy else {}
+    return made, routes(snapshot, wishes, made.sessions)
 
 
 class _Judged:
@@ -90,7 +101,8 @@ class BGP:
         self._routes = Routes()
         self._problems: frozenset[tuple[Key, str]] = frozenset()
         self._secrets: dict[Key, Secret | None] = {}
-        self._secrets_read = 0.0
+        self._wanted: frozenset[Key] = frozenset()
+        self._unread = asyncio.Event()
         self._moved = asyncio.Event()
         self._told = asyncio.Event()
 
@@ -104,6 +116,7 @@ class BGP:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._mirror.run(), name="BGP objects")
                 tasks.create_task(self._follow(), name="BGP changes")
+                tasks.create_task(self._read_secrets(), name="BGP passwords")
                 tasks.create_task(self._keep_statuses(), name="BGP statuses")
                 while True:
                     await self._wait()
@@ -136,31 +149,39 @@ class BGP:
         if self._speaker is None:
             if not peers or not healthy:
                 return
+            from moorage.announce.bgp_io import BGPSpeaker  # it loads pyroute2, which takes 0.2 s
+
             self._speaker = await BGPSpeaker(self._say, self._hear).__aenter__()
-        await self._read_secrets(peers)
+        self._wanted = frozenset(key for peer in peers if (key := secret_key(peer)) is not None)
+        if not self._wanted <= self._secrets.keys():
+            self._unread.set()
         judged = _Judged(others, own, self._secrets, healthy)
         if judged != self._judged:
             self._judged, self._seen = judged, snapshot
-            self._speak(self._speaker, snapshot, node, healthy)
+            await self._speak(self._speaker, snapshot, healthy)
 
-    def _speak(self, speaker: BGPSpeaker, snapshot: Snapshot, node: Node | None, healthy: bool) -> None:
-        """A node that does not forward keeps its sessions, and announces nothing."""
-        made = sessions(snapshot, node, self._secrets) if node is not None else None
-        found = made.sessions if made is not None else {}
-        wishes = bgp_wishes(snapshot, self._node) if healthy else {}
-        self._routes = routes(snapshot, wishes, found)
-        self._tell((*(made.problems if made is not None else ()), *self._routes.problems))
-        speaker.follow(found, self._routes.routes)
+    async def _speak(self, speaker: BGPSpeaker, snapshot: Snapshot, healthy: bool) -> None:
+        """Judged on a thread: 5,000 announced Services take 0.35 s, and forwarding does not wait for that."""
+        begun = time.monotonic()
+        made, self._routes = await asyncio.to_thread(_judge, snapshot, self._node, self._secrets, healthy)
+        self._tell((*made.problems, *self._routes.problems))
+        speaker.follow(made.sessions, self._routes.routes)
         self._hear()
+        await asyncio.sleep(time.monotonic() - begun)
 
-    async def _read_secrets(self, peers: tuple[BGPPeer, ...]) -> None:
-        keys = {key for peer in peers if (key := secret_key(peer)) is not None}
-        if keys == self._secrets.keys() and time.monotonic() < self._secrets_read + SECRET_SECONDS:
-            return
-        self._secrets_read = time.monotonic()
-        found = {key: await self._read_secret(key) for key in keys}
-        if found != self._secrets:
-            self._secrets = found
+    async def _read_secrets(self) -> None:
+        """On a task of its own: a server that does not answer holds up nothing else."""
+        while True:
+            try:
+                async with asyncio.timeout(SECRET_SECONDS):
+                    await self._unread.wait()
+            except TimeoutError:
+                pass
+            self._unread.clear()
+            found = {key: await self._read_secret(key) for key in self._wanted}
+            if found != self._secrets:
+                self._secrets = found
+                self._moved.set()
 
     async def _read_secret(self, key: Key) -> Secret | None:
         try:
