@@ -134,7 +134,8 @@ class BGPLab:
         _ip(f"-n {space.name} route add default via 198.18.{number}.1")
         _ip(f"-n {space.name} route add default via 2001:db8:{number}::1")
         for family, address in ((Family.IPV4, f"10.244.{number}.2"), (Family.IPV6, f"fd00:244:{number}::2")):
-            _ip(f"-n {space.name} addr add {address}/{family.bits} dev lo")
+            nodad = " nodad" if family is Family.IPV6 else ""
+            _ip(f"-n {space.name} addr add {address}/{family.bits} dev lo{nodad}")
             self.echo.listen(space, family, name, PORT, address)
 
     def _start_routers(self, directory: Path) -> None:
