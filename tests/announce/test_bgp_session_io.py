@@ -16,6 +16,7 @@ from moorage.announce import bgp_session_io, exabgp_io
 from moorage.announce.bgp_routes import Route
 from moorage.announce.bgp_session_io import SessionKeeper
 from moorage.announce.local_addresses_io import beside, source_to
+from moorage.announce.private_io import PrivateDirectory
 from moorage.model.errors import HostError
 from moorage.model.net import Family
 from moorage.model.reason import Reason
@@ -101,6 +102,20 @@ def test_the_password_does_not_stay_on_disk(monkeypatch: pytest.MonkeyPatch, tmp
 
     kept(work)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_of_a_killed_maker_is_taken_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("x-left", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "commands").touch()
+    first, second = PrivateDirectory("x-"), PrivateDirectory("x-")
+    (first.path / "commands").touch()
+    third = PrivateDirectory("x-")
+    assert {each.name for each in tmp_path.iterdir()} == {"other", first.path.name, second.path.name, third.path.name}
+    for each in (first, second, third):
+        each.close()
+    assert [each.name for each in tmp_path.iterdir()] == ["other"]
 
 
 def test_addresses_of_this_machine() -> None:

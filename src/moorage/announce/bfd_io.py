@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import structlog
 from moorage.announce import bfd
 from moorage.announce.bfd import BFDPeer, BFDState
 from moorage.announce.child_io import Child
+from moorage.announce.private_io import PrivateDirectory
 from moorage.model.errors import HostError
 
 PROGRAMS = ("/usr/lib/frr/bfdd", "/usr/libexec/frr/bfdd")
@@ -29,7 +28,7 @@ class BFD:
     def __init__(self, told: Callable[[BFDState], None]) -> None:
         self._told = told
         self._peers: frozenset[BFDPeer] = frozenset()
-        self._directory: Path | None = None
+        self._directory: PrivateDirectory | None = None
         self._child: Child | None = None
         self._listening: asyncio.Task[None] | None = None
         self._lost = False
@@ -60,7 +59,7 @@ class BFD:
         if self._child is not None:
             await self._child.stop()
         if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory.close()
         self._listening = self._child = self._directory = None
         self._lost = False
 
@@ -68,10 +67,10 @@ class BFD:
         program = next((each for each in PROGRAMS if Path(each).exists()), None)
         if program is None:
             raise HostError("BFD needs bfdd of FRRouting: install it (Debian and Ubuntu: apt-get install frr)")
-        self._directory = Path(tempfile.mkdtemp(prefix="moorage-bfd-"))
-        (self._directory / "bfdd.conf").touch()
+        self._directory = PrivateDirectory("moorage-bfdd-")
+        (self._directory.path / "bfdd.conf").touch()
         options = {"-f": "bfdd.conf", "-i": "bfdd.pid", "-z": "zserv.api", "--vty_socket": "", "--bfdctl": "bfdd.sock"}
-        paths = (word for name, file in options.items() for word in (name, str(self._directory / file)))
+        paths = (word for name, file in options.items() for word in (name, str(self._directory.path / file)))
         self._child = await Child.start("bfdd", (program, *paths, "-u", "root", "-g", "frrvty"))
         try:
             reader, writer = await self._connect("bfdd.sock")
@@ -92,7 +91,7 @@ class BFD:
         end = asyncio.get_running_loop().time() + START_SECONDS
         while True:
             try:
-                return await asyncio.open_unix_connection(self._directory / name)
+                return await asyncio.open_unix_connection(self._directory.path / name)
             except OSError as error:
                 if not self._child.runs or asyncio.get_running_loop().time() > end:
                     raise HostError(f"bfdd did not start: {self._child.last_words or error.strerror}") from error

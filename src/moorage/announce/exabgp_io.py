@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,6 +18,7 @@ import structlog
 from moorage.announce import exabgp
 from moorage.announce.bgp_peers import Session
 from moorage.announce.child_io import Child
+from moorage.announce.private_io import PrivateDirectory
 from moorage.model.errors import HostError
 from moorage.model.net import Address
 
@@ -37,13 +36,13 @@ class ExaBGP:
         self._session = session
         self._source = source
         self._told = told
-        self._directory = Path(tempfile.mkdtemp(prefix="moorage-bgp-"))
+        self._directory = PrivateDirectory("moorage-exabgp-")
         self._waiting: deque[tuple[str, float]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = contextlib.ExitStack()
         self._commands: asyncio.WriteTransport | None = None
         self._child: Child | None = None
-        self._closing.callback(shutil.rmtree, self._directory, ignore_errors=True)
+        self._closing.callback(self._directory.close)
 
     @property
     def source(self) -> Address:
@@ -59,7 +58,7 @@ class ExaBGP:
 
     async def start(self) -> None:
         """Raises HostError."""
-        commands, events, file = (self._directory / name for name in ("commands", "events", "configuration"))
+        commands, events, file = (self._directory.path / name for name in ("commands", "events", "configuration"))
         try:
             for each in (commands, events):
                 os.mkfifo(each, 0o600)
@@ -67,7 +66,7 @@ class ExaBGP:
             file.write_text(exabgp.configuration(self._session, self._source, str(commands), str(events)))
             reader = await self._open(commands, events)
         except OSError as error:
-            raise HostError(f"cannot prepare ExaBGP in {self._directory}: {error.strerror}") from error
+            raise HostError(f"cannot prepare ExaBGP in {self._directory.path}: {error.strerror}") from error
         command = (sys.executable, "-m", "exabgp", str(file))
         self._child = await Child.start("exabgp", command, exabgp.ENVIRONMENT)
         self._tasks.append(asyncio.create_task(self._listen(reader, file), name="exabgp events"))
