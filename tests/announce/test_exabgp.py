@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from moorage.announce.bgp_routes import Route
-from moorage.announce.exabgp import Answer, Down, Opened, Sent, Up, configuration, differences, end_of_rib, read
+from moorage.announce.exabgp import Answer, Down, Opened, Sent, Up, complaint, configuration, differences, end_of_rib, read
 from moorage.model.net import Family, Prefix
 from tests.announce.test_bgp_routes import session
 
@@ -94,6 +94,17 @@ def test_commands_lead_from_one_set_of_routes_to_the_other(before: dict[Prefix, 
     assert held == {str(prefix): each.local_pref for prefix, each in after.items()}
     verbs = [each.split()[0] for each in commands]
     assert verbs == sorted(verbs)
+
+
+def test_what_exabgp_complains_of() -> None:
+    log = (
+        "advice          environment file missing",
+        "outgoing-1      --------------------",
+        "outgoing-1      connection to 198.18.0.1 closed",
+        "outgoing-2      connection to 198.18.0.1 closed",
+    )
+    assert complaint(log) == "connection to 198.18.0.1 closed"
+    assert complaint(()) == ""
 
 
 def test_the_end_of_the_routes_is_told_for_each_family() -> None:

@@ -94,7 +94,7 @@ class BFD:
                 return await asyncio.open_unix_connection(self._directory.path / name)
             except OSError as error:
                 if not self._child.runs or asyncio.get_running_loop().time() > end:
-                    raise HostError(f"bfdd did not start: {self._child.last_words or error.strerror}") from error
+                    raise HostError(f"bfdd did not start: {'; '.join(self._child.last_words) or error.strerror}") from error
             await asyncio.sleep(_POLL)
 
     async def _configure(self, commands: Iterable[str]) -> None:

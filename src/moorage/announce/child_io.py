@@ -57,8 +57,9 @@ class Child:
         return self._process.returncode is None
 
     @property
-    def last_words(self) -> str:
-        return "; ".join(self._said)
+    def last_words(self) -> tuple[str, ...]:
+        """Its last lines."""
+        return tuple(self._said)
 
     async def ended(self) -> int:
         """The exit status, negative after a signal, once it has ended."""

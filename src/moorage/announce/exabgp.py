@@ -129,6 +129,13 @@ def _announce(route: Route, next_hops: Mapping[Family, Address]) -> str:
     return " ".join(words)
 
 
+def complaint(lines: Iterable[str]) -> str:
+    """What ExaBGP's log says, without its marks and its advice on environment files."""
+    parts = (each.split(None, 1) for each in lines)
+    said = (words[1] for words in parts if len(words) == 2 and words[0] != "advice" and words[1].strip("-"))
+    return "; ".join(dict.fromkeys(each.strip() for each in said))
+
+
 def read(line: str) -> Told | None:
     """What a line tells; None for what does not matter here."""
     text = line.strip()

@@ -54,7 +54,7 @@ class ExaBGP:
 
     @property
     def last_words(self) -> str:
-        return self._child.last_words if self._child else ""
+        return exabgp.complaint(self._child.last_words) if self._child else ""
 
     async def start(self) -> None:
         """Raises HostError."""
