@@ -78,6 +78,8 @@ class BGPSpeaker:
             elif keeper.session != session:
                 keeper.change(session)
             keeper.announce(routes.get(key, {}))
+        watched = {each.address for each in sessions.values() if each.bfd is not None}
+        self._paths = {address: up for address, up in self._paths.items() if address in watched}
         self._bfd_due.set()
 
     async def leave(self, *, hold: bool) -> None:

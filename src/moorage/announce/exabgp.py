@@ -29,9 +29,8 @@ ENVIRONMENT = {
     "exabgp_daemon_user": "root",
     "exabgp_log_destination": "stderr",
     "exabgp_log_level": "WARNING",
-    "exabgp_reactor_speed": "0.2",
 }
-"""The user is the one that starts it. The speed is its longest sleep in seconds; commands and packets wake it at once."""
+"""The user is the one that starts it."""
 
 _UNKNOWN_ASN = '"peer": None', '"peer": null'
 """What ExaBGP 5 writes where any autonomous system may answer is no JSON."""
