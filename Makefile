@@ -24,7 +24,7 @@ setup: .venv/installed
 	@scripts/system-packages
 
 setup-dev: .venv/installed-dev
-	@scripts/system-packages
+	@scripts/system-packages test
 
 .venv/installed: requirements.txt pyproject.toml
 	@scripts/python-packages $(PYTHON) requirements.txt

@@ -19,6 +19,7 @@ NODE = User("system:node:node-1", (NODES,))
 A_NODE = Ask("create", "nodes")
 A_LEASE = Ask("create", "leases", "coordination.k8s.io", namespace="kube-node-lease")
 AN_APPLIED = Ask("create", "leases", "coordination.k8s.io", namespace="moorage-system")
+A_STATUS = Ask("create", "servicebgpstatuses", "metallb.io", namespace="metallb-system")
 A_SLICE = Ask("create", "endpointslices", "discovery.k8s.io", namespace="kube-system")
 
 
@@ -34,6 +35,7 @@ def slice_(name: str = "kube-dns-node-1", service: str = "kube-dns", **endpoint:
         (A_LEASE, {"metadata": {"name": "node-1"}}),
         (AN_APPLIED, {"metadata": {"name": "applied-node-node-1"}}),
         (A_SLICE, slice_()),
+        (A_STATUS, {"metadata": {"name": "bgp-node-1-0123456789"}}),
         (Ask("update", "nodes", name="node-1"), {}),
         (Ask("update", "nodes", subresource="status", name="node-1"), {"metadata": {"name": "node-1"}}),
         (Ask("create", "events", namespace="default"), {"metadata": {"name": "anything"}}),
@@ -56,6 +58,8 @@ def test_what_is_its_own(ask: Ask, tree: dict[str, Any]) -> None:
         (A_LEASE, {"metadata": {"name": "node-2"}}, "can only access node lease with the same name as the requesting node"),
         (AN_APPLIED, {"metadata": {"name": "node-1"}}, 'leases.coordination.k8s.io "node-1" is forbidden'),
         (AN_APPLIED, {"metadata": {"name": "applied-node-node-2"}}, "is forbidden"),
+        (A_STATUS, {"metadata": {"name": "bgp-node-2-0123456789"}}, "may write only what is named bgp-node-1-"),
+        (A_STATUS, {"metadata": {"generateName": "bgp-"}}, "may write only what is named bgp-node-1-"),
         (A_LEASE, {}, 'leases.coordination.k8s.io "" is forbidden'),
         (A_SLICE, slice_("kube-dns-node-2"), "may write only its own slice of kube-dns"),
         (A_SLICE, slice_(service="web"), "its label kubernetes.io/service-name must be kube-dns"),

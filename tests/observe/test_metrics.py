@@ -10,7 +10,7 @@ from moorage.datapath.counts import Amount, Counts, Pair, Sent
 from moorage.model.errors import HostError
 from moorage.model.meta import Key
 from moorage.model.reason import Reason
-from moorage.observe.figures import BOUNDS, Durations, Figures
+from moorage.observe.figures import BOUNDS, BGPPeerFigures, Durations, Figures
 from moorage.observe.metrics import render
 from moorage.observe.metrics_io import MetricsServer
 from moorage.observe.traffic import Traffic
@@ -109,3 +109,12 @@ def test_metrics_are_served_at_one_address_and_made_for_each_request() -> None:
     assert first.endswith(b"moorage_x 1\n")
     assert second.endswith(b"moorage_x 2\n")
     assert b"404" in other
+
+
+def test_bgp_sessions() -> None:
+    figures = Figures(bgp_peers={"metallb-system/tor": BGPPeerFigures(up=True, prefixes=3, established=2)})
+    told = samples(render(figures, TABLE, traffic()))
+    assert told["moorage_bgp_session_up", "metallb-system/tor"] == 1
+    assert told["moorage_bgp_announced_prefixes", "metallb-system/tor"] == 3
+    assert told["moorage_bgp_sessions_established_total", "metallb-system/tor"] == 2
+    assert "moorage_bgp" not in render(Figures(), TABLE, traffic())

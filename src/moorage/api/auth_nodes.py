@@ -5,6 +5,7 @@ Source: upstream's node authorizer (`plugin/pkg/auth/authorizer/node`) and the N
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from moorage.api.auth import User
@@ -23,6 +24,9 @@ Condition = Callable[[User, Ask, NodeOf], bool]
 
 DNS_NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
 """The Service that every node agent offers its own DNS server to."""
+
+ANNOUNCEMENT_NAMESPACES = ("metallb-system", "moorage-system")
+"""Where nodes may read the passwords of BGP sessions. A speaker of MetalLB reads those of its own namespace."""
 
 CREATE = "create"
 
@@ -56,6 +60,20 @@ def own_dns_slice(user: User, ask: Ask, node_of: NodeOf) -> bool:
     return ask.namespace == DNS_NAMESPACE and _is_named(ask, f"{DNS_SERVICE}-{user.node}")
 
 
+def announcement_secret(user: User, ask: Ask, node_of: NodeOf) -> bool:
+    """One Secret by its name, in a namespace of announcements."""
+    return ask.namespace in ANNOUNCEMENT_NAMESPACES and bool(ask.name)
+
+
+def own_bgp_status(user: User, ask: Ask, node_of: NodeOf) -> bool:
+    """`bgp-NODE-` and ten hexadecimal digits; a name that only the body tells is judged by `check_body`."""
+    return _is_bgp_status(ask.name, user.node) or (ask.verb == CREATE and not ask.name)
+
+
+def _is_bgp_status(name: str, node: str) -> bool:
+    return re.fullmatch(rf"bgp-{re.escape(node)}-[0-9a-f]{{10}}", name) is not None
+
+
 def own_pods(user: User, ask: Ask, node_of: NodeOf) -> bool:
     """A Pod that is bound to the node, or a collection that is narrowed to those by `spec.nodeName`.
 
@@ -81,6 +99,9 @@ def check_body(user: User, ask: Ask, tree: Tree) -> None:
         _check_name(
             ask, tree, _lease_name(user, ask.namespace), "can only access node lease with the same name as the requesting node"
         )
+    elif ask.full == "servicebgpstatuses.metallb.io":
+        if not _is_bgp_status(ask.name or _name(tree), node):
+            raise not_admitted(ask, _name(tree), f'node "{node}" may write only what is named bgp-{node}-')
     elif ask.full == "endpointslices.discovery.k8s.io":
         _check_name(ask, tree, f"{DNS_SERVICE}-{node}", f'node "{node}" may write only its own slice of {DNS_SERVICE}')
         if problem := _foreign_endpoint(tree, node):

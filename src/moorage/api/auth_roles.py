@@ -12,7 +12,17 @@ import msgspec
 
 from moorage.api.auth import ADMINS, AUTHENTICATED, CONTROLLERS, EDGES, NODES, READERS, UNAUTHENTICATED, User
 from moorage.api.auth_asks import Ask
-from moorage.api.auth_nodes import Condition, NodeOf, always, own_dns_slice, own_lease, own_node, own_pods
+from moorage.api.auth_nodes import (
+    Condition,
+    NodeOf,
+    always,
+    announcement_secret,
+    own_bgp_status,
+    own_dns_slice,
+    own_lease,
+    own_node,
+    own_pods,
+)
 
 ANY = "*"
 
@@ -57,6 +67,10 @@ OPEN = "/healthz /healthz/* /livez /livez/* /readyz /readyz/* /version /version/
 DOCUMENTS = f"/ /api /api/* /apis /apis/* /openapi /openapi/* {OPEN}"
 EVENTS = "events events.events.k8s.io"
 SLICES = "endpointslices.discovery.k8s.io"
+ANNOUNCEMENTS = " ".join(
+    f"{each}.metallb.io" for each in ("ipaddresspools", "bgppeers", "bgpadvertisements", "communities", "bfdprofiles")
+)
+BGP_STATUSES = "servicebgpstatuses.metallb.io"
 LEASES = "leases.coordination.k8s.io"
 SELF_REVIEWS = (
     "selfsubjectaccessreviews.authorization.k8s.io selfsubjectrulesreviews.authorization.k8s.io "
@@ -78,6 +92,12 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
         # what the agent compiles into its table and answers DNS from
         _may(READ, f"services {SLICES} nodes namespaces servicecidrs.networking.k8s.io"),
         _may("create update", SLICES, own_dns_slice),
+        # what the agent announces load-balancer addresses by, and where it says so
+        _may(READ, ANNOUNCEMENTS),
+        _may("get", "secrets", announcement_secret),
+        _may("get list watch", BGP_STATUSES),
+        _may("create delete", BGP_STATUSES, own_bgp_status),
+        _may("patch", f"{BGP_STATUSES}/status", own_bgp_status),
         # what the kubelet lives by
         _may("create update patch", "nodes", own_node),
         _may("update patch", "nodes/status", own_node),

@@ -109,6 +109,18 @@ class Reason(enum.Enum):
     OTHER_CLASS = "OtherClass"
     """`loadBalancerClass` names another implementation."""
 
+    # BGP (announce).
+    BGP_SESSION_UP = "BGPSessionUp"
+    """A node and a router have a BGP session."""
+    BGP_SESSION_DOWN = "BGPSessionDown"
+    """A node has no BGP session with a router that it should have one with; the message says why."""
+    BFD_SESSION_DOWN = "BFDSessionDown"
+    """A router no longer answers BFD: the BGP session with it is ended at once."""
+    BFD_FAILED = "BFDFailed"
+    """BFD cannot be started or set up: BGP sessions go on without it, and it is tried again."""
+    PASSWORD_MISSING = "PasswordMissing"  # noqa: S105
+    """The Secret with the password of a BGP session is not there or holds none: there is no session."""
+
     # Health checks of Services (observe).
     FAILED_TO_START_SERVICE_HEALTHCHECK = "FailedToStartServiceHealthcheck"
     """A node cannot answer at the Service's `healthCheckNodePort`; the message says why, and it is tried again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 
 import msgspec
 
@@ -21,12 +22,20 @@ class Durations(msgspec.Struct):
         self.total += seconds
 
 
+class BGPPeerFigures(msgspec.Struct, frozen=True):
+    """`prefixes` have been sent to the peer; `established` counts how often the session came up."""
+
+    up: bool
+    prefixes: int
+    established: int
+
+
 class Figures(msgspec.Struct):
     """`syncs`: from a change that the agent has seen to the kernel. `last_sync` is in seconds since the epoch, or 0.
 
     `operations` were written to the kernel, `refusals` are changes that it refused, `repairs` what others had altered, `flows`
     tracked ones that were forgotten. `checks_failed` are connections through the node's own rules without an answer; `answers`
-    says whether the last ones had one.
+    says whether the last ones had one. `bgp_peers` is by the key of a BGPPeer, and replaced as a whole.
     """
 
     syncs: Durations = msgspec.field(default_factory=Durations)
@@ -37,3 +46,4 @@ class Figures(msgspec.Struct):
     flows: int = 0
     checks_failed: int = 0
     answers: bool = False
+    bgp_peers: Mapping[str, BGPPeerFigures] = {}

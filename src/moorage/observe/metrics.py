@@ -23,7 +23,7 @@ _DIRECTION = "direction"
 def render(figures: Figures, table: ForwardingTable, traffic: Traffic) -> str:
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
-    registry.register(_Metrics([*_of_agent(figures), *_of_table(table), *_of_traffic(traffic)]))
+    registry.register(_Metrics([*_of_agent(figures), *_of_bgp(figures), *_of_table(table), *_of_traffic(traffic)]))
     return generate_latest(registry).decode()
 
 
@@ -58,6 +58,20 @@ def _of_agent(figures: Figures) -> Iterator[Metric]:
         ("moorage_conntrack_forgotten_flows", "Tracked flows that contradicted the table.", figures.flows),
     ):
         yield CounterMetricFamily(name, text, value)
+
+
+def _of_bgp(figures: Figures) -> Iterator[Metric]:
+    """Nothing where the node has no BGP peers."""
+    if not figures.bgp_peers:
+        return
+    up = GaugeMetricFamily("moorage_bgp_session_up", "Whether the BGP session is established.", labels=("peer",))
+    sent = GaugeMetricFamily("moorage_bgp_announced_prefixes", "Prefixes that the BGP peer has been sent.", labels=("peer",))
+    times = CounterMetricFamily("moorage_bgp_sessions_established", "How often the BGP session came up.", labels=("peer",))
+    for peer, each in sorted(figures.bgp_peers.items()):
+        up.add_metric((peer,), int(each.up))
+        sent.add_metric((peer,), each.prefixes)
+        times.add_metric((peer,), each.established)
+    yield from (up, sent, times)
 
 
 def _of_table(table: ForwardingTable) -> Iterator[Metric]:

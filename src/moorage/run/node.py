@@ -2,6 +2,7 @@
 
     list + watch -> Snapshot -> ForwardingTable -> nftables
                              -> DNS answers on this node
+                             -> BGP sessions with routers, where BGPPeers ask for them
                              -> /healthz, and the healthCheckNodePort of each Service, for load balancers
 
 It runs in the network namespace whose traffic it directs, and knows the cluster only through the API.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
@@ -38,6 +40,7 @@ from moorage.observe.metrics_io import MetricsServer
 from moorage.run.access import access_of
 from moorage.run.acknowledge_io import Acknowledger
 from moorage.run.begin_io import look_around
+from moorage.run.bgp import BGP
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.run.local_checks import LocalChecks
@@ -131,27 +134,37 @@ async def run_node(settings: NodeSettings) -> None:
             acknowledger = Acknowledger(client, NODE, settings.name, itself)
             tasks.create_task(acknowledger.run(), name="acknowledgements")
             moved = asyncio.Event()
+            bgp = BGP(settings.name, client, teller, lambda: _synced(mirror), lambda: standing.healthy, forwarder.figures)
+            tasks.create_task(bgp.run(), name="BGP")
+            tasks.create_task(_follow_standing(standing, bgp.look_again), name="standing")
             if settings.dns_port:
                 tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
                 tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
             await starting
             with closing(LocalChecks(standing.health, teller)) as checks:
-                await _forward(settings, network, mirror, forwarder, _Followers(checks, acknowledger, moved))
+                followers = _Followers(checks, acknowledger, (moved.set, bgp.look_again))
+                await _forward(settings, network, mirror, forwarder, followers)
+
+
+async def _follow_standing(standing: Standing, tell: Callable[[], None]) -> None:
+    while True:
+        await standing.changed()
+        tell()
 
 
 class _Followers(NamedTuple):
-    """Who else follows the changes, once the kernel has them."""
+    """Who else follows the changes, once the kernel has them. `afterwards` are called then."""
 
     checks: LocalChecks
     acknowledger: Acknowledger
-    moved: asyncio.Event
+    afterwards: Sequence[Callable[[], None]]
 
 
 async def _forward(
     settings: NodeSettings, network: NetworkSettings, mirror: Mirror, forwarder: Forwarder, followers: _Followers
 ) -> None:
     """The path of every change: no timer, no poll; a burst becomes one table."""
-    checks, acknowledger, moved = followers
+    checks, acknowledger, afterwards = followers
     snapshot = Snapshot()
     compiler, facts = Compiler(self_check(settings.self_check_port)), NodeFacts(settings.name)
     begun = time.monotonic()
@@ -177,7 +190,8 @@ async def _forward(
         if forwarder.settled:
             acknowledger.hold(snapshot)
         checks.follow(snapshot, table.checks)
-        moved.set()
+        for each in afterwards:
+            each()
 
 
 def _own_node(mirror: Mirror, name: str) -> Node | None:

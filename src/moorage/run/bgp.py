@@ -1,0 +1,267 @@
+"""BGP of one node: what the API says of peers, pools and advertisements becomes sessions and routes.
+
+    snapshot (+ peers, pools, advertisements) -> sessions, routes -> BGPSpeaker -> routers
+                                                 what was sent    -> ServiceBGPStatus, events, figures
+
+Its kinds are followed by a mirror of their own: forwarding does not wait for them. No program is started before a BGPPeer
+selects the node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import structlog
+
+from moorage.announce.bgp_peers import Problem, Sessions, peers_of, secret_key, sessions
+from moorage.announce.bgp_routes import Routes, routes
+from moorage.announce.bgp_status import NODE_LABEL, by_key, changes, peers_by_service, statuses
+from moorage.announce.selection import bgp_wishes
+from moorage.client.mirror_io import Mirror, Want
+from moorage.client.perform_io import perform
+from moorage.model.cluster import Node, eligible
+from moorage.model.config import Secret
+from moorage.model.errors import ApiError, HostError
+from moorage.model.lb import IPAddressPool
+from moorage.model.meta import Key
+from moorage.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, ServiceBGPStatus
+from moorage.model.ports import Client
+from moorage.model.reason import Reason
+from moorage.model.snapshot import Snapshot
+from moorage.observe.figures import BGPPeerFigures, Figures
+from moorage.run.tell_io import Teller
+
+if TYPE_CHECKING:
+    from moorage.announce.bgp_io import BGPSpeaker
+
+LOOK_SECONDS = 0.25
+"""Between two looks at this node's health, while it speaks BGP."""
+SECRET_SECONDS = 30.0
+"""After which passwords are read again: nobody tells when one changes."""
+STATUS_PAUSE = 0.2
+STATUS_RETRY = 5.0
+STATUS_SECONDS = 60.0
+"""After which the objects of this node are listed again, for others may have deleted one."""
+GOODBYE_SECONDS = 2.0
+
+BGP_WANTS = tuple(Want(each, optional=True) for each in (IPAddressPool, BGPPeer, BGPAdvertisement, Community, BFDProfile))
+
+log = structlog.get_logger()
+
+
+def _judge(snapshot: Snapshot, node_name: str, secrets: Mapping[Key, Secret | None], healthy: bool) -> tuple[Sessions, Routes]:
+    """A node that does not forward keeps its sessions, and announces nothing."""
+    node = snapshot.get(Node, Key("", node_name))
+    made = sessions(snapshot, node, secrets) if node is not None else Sessions()
+    wishes = bgp_wishes(snapshot, node_name) if healthy else {}
+    return made, routes(snapshot, wishes, made.sessions)
+
+
+class _Judged:
+    """What the last look was about. Snapshots and Secrets are compared by identity: they are never altered."""
+
+    def __init__(self, others: Snapshot, own: Snapshot, secrets: Mapping[Key, Secret | None], healthy: bool) -> None:
+        self._parts = (others, own, secrets)
+        self._healthy = healthy
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Judged):
+            return NotImplemented
+        same = all(one is two for one, two in zip(self._parts, other._parts, strict=True))
+        return same and self._healthy == other._healthy
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class BGP:
+    """`snapshot` gives Services, EndpointSlices and Nodes, None while unknown; `healthy` is whether this node forwards."""
+
+    def __init__(
+        self,
+        node: str,
+        client: Client,
+        teller: Teller,
+        snapshot: Callable[[], Snapshot | None],
+        healthy: Callable[[], bool],
+        figures: Figures,
+    ) -> None:
+        self._node = node
+        self._client = client
+        self._teller = teller
+        self._snapshot = snapshot
+        self._healthy = healthy
+        self._figures = figures
+        self._mirror = Mirror(client, BGP_WANTS)
+        self._speaker: BGPSpeaker | None = None
+        self._seen: Snapshot = Snapshot()
+        self._judged: _Judged | None = None
+        self._routes = Routes()
+        self._problems: frozenset[tuple[Key, str]] = frozenset()
+        self._secrets: dict[Key, Secret | None] = {}
+        self._wanted: frozenset[Key] = frozenset()
+        self._unread = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._told = asyncio.Event()
+
+    def look_again(self) -> None:
+        """The snapshot is another."""
+        self._moved.set()
+
+    async def run(self) -> None:
+        """Speaks until cancelled; then takes its routes back, but for peers that keep them while an eligible node restarts."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._mirror.run(), name="BGP objects")
+                tasks.create_task(self._follow(), name="BGP changes")
+                tasks.create_task(self._read_secrets(), name="BGP passwords")
+                tasks.create_task(self._keep_statuses(), name="BGP statuses")
+                while True:
+                    await self._wait()
+                    await self._look()
+        finally:
+            await self._leave()
+
+    async def _follow(self) -> None:
+        while True:
+            await self._mirror.next()
+            self._moved.set()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(None if self._speaker is None else LOOK_SECONDS):
+                await self._moved.wait()
+        except TimeoutError:
+            return
+        self._moved.clear()
+
+    async def _look(self) -> None:
+        others = self._snapshot()
+        if others is None or not self._mirror.synced:
+            return
+        own = self._mirror.snapshot
+        node = others.get(Node, Key("", self._node))
+        snapshot = Snapshot({**others.by_type, **own.by_type})
+        peers = peers_of(snapshot, node) if node is not None else ()
+        healthy = self._healthy()
+        if self._speaker is None:
+            if not peers or not healthy:
+                return
+            from moorage.announce.bgp_io import BGPSpeaker  # it loads pyroute2, which takes 0.2 s
+
+            self._speaker = await BGPSpeaker(self._say, self._hear).__aenter__()
+        self._wanted = frozenset(key for peer in peers if (key := secret_key(peer)) is not None)
+        if not self._wanted <= self._secrets.keys():
+            self._unread.set()
+        judged = _Judged(others, own, self._secrets, healthy)
+        if judged != self._judged:
+            self._judged, self._seen = judged, snapshot
+            await self._speak(self._speaker, snapshot, healthy)
+
+    async def _speak(self, speaker: BGPSpeaker, snapshot: Snapshot, healthy: bool) -> None:
+        """Judged on a thread: 5,000 announced Services take 0.35 s, and forwarding does not wait for that."""
+        begun = time.monotonic()
+        made, self._routes = await asyncio.to_thread(_judge, snapshot, self._node, self._secrets, healthy)
+        self._tell((*made.problems, *self._routes.problems))
+        speaker.follow(made.sessions, self._routes.routes)
+        self._hear()
+        await asyncio.sleep(time.monotonic() - begun)
+
+    async def _read_secrets(self) -> None:
+        """On a task of its own: a server that does not answer holds up nothing else."""
+        while True:
+            try:
+                async with asyncio.timeout(SECRET_SECONDS):
+                    await self._unread.wait()
+            except TimeoutError:
+                pass
+            self._unread.clear()
+            found = {key: await self._read_secret(key) for key in self._wanted}
+            if found != self._secrets:
+                self._secrets = found
+                self._moved.set()
+
+    async def _read_secret(self, key: Key) -> Secret | None:
+        try:
+            return await self._client.get(Secret, key)
+        except ApiError as error:
+            log.warning("a password cannot be read", secret=str(key), error=error.message)
+            return None
+        except HostError:
+            return self._secrets.get(key)
+
+    def _tell(self, problems: tuple[Problem, ...]) -> None:
+        """Each problem once, for as long as it lasts."""
+        now = {(each.about.key, each.message): each for each in problems}
+        for key in now.keys() - self._problems:
+            self._teller.say(now[key].reason, now[key].message, now[key].about)
+        self._problems = frozenset(now)
+
+    def _say(self, peer: Key, reason: Reason, message: str, warning: bool) -> None:
+        about = self._seen.get(BGPPeer, peer)
+        self._teller.say(reason, f"{self._node}: {message}", about, warning=warning)
+
+    def _hear(self) -> None:
+        if self._speaker is not None:
+            self._figures.bgp_peers = {
+                str(key): BGPPeerFigures(each.up, len(each.sent), each.established)
+                for key, each in self._speaker.states.items()
+            }
+            self._told.set()
+
+    def _statuses(self) -> Mapping[Key, ServiceBGPStatus]:
+        node = self._seen.get(Node, Key("", self._node))
+        if node is None or self._speaker is None:
+            return {}
+        sent = {key: each.sent for key, each in self._speaker.states.items()}
+        return statuses(node, peers_by_service(self._routes.services, sent))
+
+    async def _keep_statuses(self) -> None:
+        """The API holds what has been announced, a moment later. Nothing is asked of it before there is a session."""
+        held: Mapping[Key, ServiceBGPStatus] | None = None
+        listed = 0.0
+        await self._told.wait()
+        while True:
+            self._told.clear()
+            if held is None or time.monotonic() > listed + STATUS_SECONDS:
+                held, listed = await self._list_statuses(), time.monotonic()
+            wanted = self._statuses()
+            if held is not None and not await self._perform_statuses(held, wanted):
+                held = None
+            elif held is not None:
+                held = wanted
+            await asyncio.sleep(STATUS_PAUSE if held is not None else STATUS_RETRY)
+            try:
+                async with asyncio.timeout(STATUS_SECONDS if held is not None else 0.0):
+                    await self._told.wait()
+            except TimeoutError:
+                continue
+
+    async def _list_statuses(self) -> Mapping[Key, ServiceBGPStatus] | None:
+        """Those of this node that the API holds, None where it does not tell."""
+        try:
+            found, _ = await self._client.list(ServiceBGPStatus, labels=f"{NODE_LABEL}={self._node}")
+        except (ApiError, HostError) as error:
+            log.warning("the statuses of BGP are not kept", error=str(error))
+            return None
+        return by_key(found)
+
+    async def _perform_statuses(self, held: Mapping[Key, ServiceBGPStatus], wanted: Mapping[Key, ServiceBGPStatus]) -> bool:
+        failures = await perform(self._client, changes(held, wanted), "moorage-node", time.time)
+        for each in failures:
+            log.warning("a status of BGP is not written", error=each.message)
+        return not failures
+
+    async def _leave(self) -> None:
+        if self._speaker is None:
+            return
+        held = self._statuses()
+        hold = self._healthy() and eligible(self._seen.get(Node, Key("", self._node)))
+        await self._speaker.leave(hold=hold)
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._perform_statuses(held, {})
+        except TimeoutError:
+            log.warning("the statuses of BGP are left as they are: the API server does not answer")
