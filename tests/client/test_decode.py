@@ -6,6 +6,7 @@ from moorage.client.decode import decode_event, decode_list, decode_object, erro
 from moorage.model.cluster import Lease
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key
+from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 
 
@@ -23,6 +24,15 @@ def test_items_get_the_kind_they_lack_and_nulls_are_borne() -> None:
         assert [each.metadata.name for each in objects] == names
         assert {(each.api_version, each.kind) for each in objects} <= {("discovery.k8s.io/v1", "EndpointSlice")}
         assert (page.metadata.resource_version, page.metadata.continue_) == ("7", "x")
+
+
+def test_of_the_owners_of_fields_those_of_the_status_of_a_service_are_kept() -> None:
+    entry = '{"manager":"%s","operation":"Update","fieldsType":"FieldsV1","fieldsV1":{"f:status":{}}%s}'
+    entries = ",".join((entry % ("lb", ',"subresource":"status"'), entry % ("kubectl", "")))
+    body = f'{{"metadata":{{"name":"a","managedFields":[{entries}]}}}}'.encode()
+    (kept,) = decode_object(body, Service).metadata.managed_fields or ()
+    assert (kept.manager, bytes(kept.fields_v1)) == ("lb", b'{"f:status":{}}')
+    assert decode_object(body, EndpointSlice).metadata.managed_fields is None
 
 
 def test_a_list_whose_items_are_null_is_empty() -> None:

@@ -79,6 +79,12 @@ def test_a_file_that_the_api_would_refuse(text: str, words: str) -> None:
         ask(text)
 
 
+def test_what_get_printed_can_be_edited_and_read() -> None:
+    printed = POOL.replace("{name: %s}", "{name: %s, resourceVersion: '7', uid: u, generation: 2}") % ("p", "10.0.0.0/24")
+    [found] = asyncio.run(read_pools(printed, (), 0.0))
+    assert found.spec.addresses == ("10.0.0.0/24",)
+
+
 def test_pools_keep_their_namespace() -> None:
     live = [each for each in LIVE if isinstance(each, IPAddressPool)]
     [found] = asyncio.run(read_pools(POOL % ("p", "10.0.0.0/24"), live, 0.0))

@@ -14,12 +14,16 @@ from msgspec.structs import replace
 
 from moorage.model.errors import ApiError, HostError
 from moorage.model.kinds import BY_TYPE
-from moorage.model.meta import Object
+from moorage.model.meta import ManagedFieldsEntry, Object
 from moorage.model.ports import O, WatchEvent
+from moorage.model.service import Service
 from moorage.model.wire import ApiType
 
 ERROR = "ERROR"
 """The watch event whose object is a Status."""
+
+STATUS = "status"
+"""The subresource, in the entry of who has written it."""
 
 T = TypeVar("T")
 
@@ -174,12 +178,20 @@ def _lenient(body: bytes | msgspec.Raw, type_: Any) -> Any:
 
 
 def _named(obj: O) -> O:
-    """Items of a list carry neither kind nor apiVersion: they get those of their type. Owners of fields are not kept: nobody
-    here asks for them, and their raw JSON would hold the whole body in memory.
+    """Items of a list carry neither kind nor apiVersion: they get those of their type. Of the owners of fields only those of a
+    Service's status are kept: nobody here asks for others, and their raw JSON would hold the whole body in memory.
     """
     if obj.metadata.managed_fields is not None:
-        obj = replace(obj, metadata=replace(obj.metadata, managed_fields=None))
+        obj = replace(obj, metadata=replace(obj.metadata, managed_fields=_owners(obj)))
     if obj.kind:
         return obj
     kind = BY_TYPE[type(obj)]
     return replace(obj, api_version=kind.api_version, kind=kind.kind)
+
+
+def _owners(obj: Object) -> tuple[ManagedFieldsEntry, ...] | None:
+    """Who writes the status of a Service, in memory of their own: two load balancers may fight over it."""
+    if not isinstance(obj, Service):
+        return None
+    entries = (each for each in obj.metadata.managed_fields or () if each.subresource == STATUS)
+    return tuple(replace(each, fields_v1=each.fields_v1.copy()) for each in entries) or None

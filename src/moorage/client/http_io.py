@@ -189,8 +189,12 @@ def _selectors(labels: str, fields: str) -> dict[str, str]:
 
 
 def _encode(obj: Object) -> bytes:
-    """The JSON of an object, with its kind and version also where the caller left them out."""
+    """The JSON of an object, with its kind and version also where the caller left them out, and without the owners of fields:
+    what was read of them is a part.
+    """
     kind = BY_TYPE[type(obj)]
+    if obj.metadata.managed_fields:
+        obj = replace(obj, metadata=replace(obj.metadata, managed_fields=None))
     return msgspec.json.encode(replace(obj, api_version=kind.api_version, kind=kind.kind))
 
 

@@ -16,6 +16,7 @@ from moorage.model.kinds import IP_ADDRESS_POOLS, NAMESPACES
 from moorage.model.lb import IPAddressPool
 from moorage.model.ports import Client, WriteOptions
 from moorage.model.service import Service
+from moorage.model.wire import Tree
 from moorage.registry.resources import Registry
 from moorage.registry.settings import RegistrySettings
 from moorage.run.questions import read_cluster
@@ -23,6 +24,9 @@ from moorage.store.fake import MemoryStore
 
 USUAL_NAMESPACE = "metallb-system"
 """Where pools are that name no namespace, and that the cluster does not have yet."""
+
+
+_SERVERS = frozenset({"resourceVersion", "uid", "creationTimestamp", "generation", "managedFields", "selfLink"})
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -57,14 +61,14 @@ async def read_pools(text: str, live: Sequence[IPAddressPool], now: float) -> tu
     pools: list[IPAddressPool] = []
     errors: list[str] = []
     for each in documents:
-        metadata = each.tree.get("metadata")
-        name, named = (metadata.get("name", ""), metadata.get("namespace", "")) if isinstance(metadata, dict) else ("", "")
+        tree = _as_written(each.tree)
+        name, named = (tree["metadata"].get(field, "") for field in ("name", "namespace"))
         namespace = named or next((one.metadata.namespace for one in live if one.metadata.name == name), USUAL_NAMESPACE)
         try:
             if namespace not in namespaces:
                 await registry.create(NAMESPACES, "", {"metadata": {"name": namespace}}, WriteOptions())
                 namespaces.add(namespace)
-            outcome = await registry.create(IP_ADDRESS_POOLS, namespace, each.tree, WriteOptions(field_validation="Strict"))
+            outcome = await registry.create(IP_ADDRESS_POOLS, namespace, tree, WriteOptions(field_validation="Strict"))
         except ApiError as error:
             errors.append(f"line {each.line}: {error.message}")
             continue
@@ -74,6 +78,13 @@ async def read_pools(text: str, live: Sequence[IPAddressPool], now: float) -> tu
     if errors:
         raise UserError("; ".join(errors))
     return tuple(pools)
+
+
+def _as_written(tree: Tree) -> Tree:
+    """Without what the server adds to an object: people edit what `get -o yaml` printed."""
+    metadata = tree.get("metadata")
+    kept = {name: value for name, value in metadata.items() if name not in _SERVERS} if isinstance(metadata, dict) else {}
+    return {**tree, "metadata": kept}
 
 
 def _is_pool(document: Document) -> bool:
