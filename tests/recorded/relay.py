@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -19,18 +20,19 @@ READ = 1 << 16
 class Relay:
     """`passed` grows while clients talk. `url` and `ca_file` are what clients need."""
 
-    def __init__(self, server: str, trusted: ssl.SSLContext, directory: Path) -> None:
+    def __init__(self, server: str, trusted: ssl.SSLContext, directory: Path, listening: socket.socket | None) -> None:
         split = urlsplit(server)
         self._host, self._port, self._trusted = split.hostname, split.port or 443, trusted
         self.ca_file, key = certificate(directory)
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._context.load_cert_chain(self.ca_file, key)
+        self._listening = listening or socket.create_server(("127.0.0.1", 0))
         self._numbers = count()
         self.passed: list[Passed] = []
         self.url = ""
 
     async def start(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
+        server = await asyncio.start_server(self._serve, sock=self._listening, ssl=self._context)
         self.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         return server
 
@@ -59,11 +61,13 @@ class Relay:
 
 
 @asynccontextmanager
-async def relay(server: str, trusted: ssl.SSLContext, directory: Path) -> AsyncIterator[Relay]:
-    """Relays until the block ends."""
-    one = Relay(server, trusted, directory)
-    listening = await one.start()
+async def relay(
+    server: str, trusted: ssl.SSLContext, directory: Path, listening: socket.socket | None = None
+) -> AsyncIterator[Relay]:
+    """Relays until the block ends. `listening` is a socket of 127.0.0.1, perhaps of another network namespace."""
+    one = Relay(server, trusted, directory, listening)
+    serving = await one.start()
     try:
         yield one
     finally:
-        listening.close()
+        serving.close()

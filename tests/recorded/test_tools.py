@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from moorage.api.auth import parse_tokens
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig import Access
 from moorage.client.kubeconfig_io import load
@@ -17,7 +16,7 @@ from moorage.model.config import ConfigMap
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.service import Service
 from moorage.model.verbs import Create, MergePatch
-from tests.client.embedded import embedded_server
+from tests.client.embedded import admin_token, embedded_server, with_token
 from tests.recorded.playback import played
 from tests.recorded.record import record, without_secrets
 from tests.recorded.spoken import Piece, Spoken, save
@@ -128,16 +127,9 @@ def test_what_the_embedded_server_said(tmp_path: Path, monkeypatch: pytest.Monke
 
 def _with_token(directory: Path, access: Access) -> Path:
     """The administrator's kubeconfig with a token in place of a certificate."""
-    token = next(token for token, user in parse_tokens((directory / "tokens.csv").read_text()).items() if user.name == "admin")
-    (directory / "ca.crt").write_bytes(access.ca_data)
-    file = directory / "token.conf"
-    config = {
-        "clusters": [{"name": "c", "cluster": {"server": access.server, "certificate-authority": "ca.crt"}}],
-        "users": [{"name": "u", "user": {"token": token}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    file.write_bytes(msgspec.json.encode(config))
+    ca_file, file = directory / "ca.crt", directory / "token.conf"
+    ca_file.write_bytes(access.ca_data)
+    file.write_text(with_token(access.server, ca_file, admin_token(directory)))
     return file
 
 
