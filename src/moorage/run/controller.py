@@ -23,6 +23,7 @@ from moorage.control.node_health import NodeHealthController
 from moorage.control.schedule import Scheduler
 from moorage.control.service_accounts import ServiceAccountController
 from moorage.control.types import Controller
+from moorage.model.kinds import BY_TYPE
 
 
 class ControllerSettings(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ async def run_controller(settings: ControllerSettings) -> None:
     )
     async with HttpClient(access, user_agent="moorage-controller") as client, asyncio.TaskGroup() as tasks:
         wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
-        mirror = Mirror(client, [Want(type_) for type_ in wanted])
+        mirror = Mirror(client, [Want(type_, optional=BY_TYPE[type_].is_custom) for type_ in wanted])
         tasks.create_task(mirror.run(), name="mirror")
         tasks.create_task(run_controllers(controllers, mirror, client, time.time), name="controllers")
 
