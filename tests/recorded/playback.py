@@ -17,16 +17,19 @@ from tests.recorded.wire import Passed, conversation
 
 READS = ("GET",)
 
+ABSENT = b"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 19\r\n\r\n404 page not found\n"
+"""What a kube-apiserver says of a kind that it does not have."""
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 class Playback:
-    """Each recorded request is answered once. `unexpected` are requests that were not recorded, `left` those not asked yet.
+    """Each recorded request is answered once; to others the server does not have that kind. `left` are the recorded ones not
+    asked yet, `unexpected` the others, `differing` those with another body than recorded (recorded, asked).
 
-    A part of an answer is held back until the client has sent every request that writes and that the recorded server had
-    answered by then: what a watch tells of a write comes after the write. Requests are known by method, path and query; of
-    several that agree in these the one with the same body is taken, or else the first. `cut` splits what is sent into
-    segments of so many bytes.
+    What a watch tells is held back until the client has written to objects of that kind all that the recorded client had
+    written by then: the effect comes after the cause. Requests are known by method, path and query; of several that agree in
+    these the one with the same body is taken, or else the first. `cut` splits what is sent into segments of so many bytes.
     """
 
     def __init__(self, spoken: Sequence[Spoken], cut: int = 0) -> None:
@@ -36,14 +39,13 @@ class Playback:
         self._cut = cut
         self._moved = asyncio.Condition()
 
-    @property
-    def writes_left(self) -> list[Spoken]:
-        return [each for each in self.left if each.method not in READS]
+    def writes_left(self, plural: str) -> list[Spoken]:
+        """What the client has not written yet to objects of a kind."""
+        return [each for each in self.left if each.method not in READS and f"/{plural}/" in f"{each.path}/"]
 
-    async def until_written(self) -> None:
-        """Waits for the last request that writes."""
+    async def until_written(self, plural: str) -> None:
         async with self._moved:
-            await self._moved.wait_for(lambda: not self.writes_left)
+            await self._moved.wait_for(lambda: not self.writes_left(plural))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until the client leaves."""
@@ -58,18 +60,17 @@ class Playback:
             self._moved.notify_all()
         if found is None:
             self.unexpected.append(request)
-            await self._send(writer, b"HTTP/1.1 501 Not Recorded\r\ncontent-length: 0\r\n\r\n")
+            await self._send(writer, ABSENT)
             return
-        await self._until(found.answered)
         await self._send(writer, _head(found))
         for piece in found.pieces:
-            await self._until(piece.moment)
+            await self._until_caused(found, piece.moment)
             data = piece.text.encode("latin-1")
             await self._send(writer, b"%x\r\n%s\r\n" % (len(data), data) if found.is_chunked else data)
         if not found.ended:
             await asyncio.Event().wait()  # the recorded client left first, and so does this one
         if found.is_chunked:
-            await self._until(found.ended)
+            await self._until_caused(found, found.ended)
             await self._send(writer, b"0\r\n\r\n")
 
     def _take(self, request: Spoken) -> Spoken | None:
@@ -83,9 +84,12 @@ class Playback:
         self.left.remove(found)
         return found
 
-    async def _until(self, moment: int) -> None:
+    async def _until_caused(self, spoken: Spoken, moment: int) -> None:
+        if "watch" not in spoken.query:
+            return
+        plural = spoken.path.rpartition("/")[2]
         async with self._moved:
-            await self._moved.wait_for(lambda: not any(0 < each.ended < moment for each in self.writes_left))
+            await self._moved.wait_for(lambda: not any(each.asked < moment for each in self.writes_left(plural)))
 
     async def _send(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         step = self._cut or len(data)

@@ -43,14 +43,11 @@ class Relay:
             asyncio.create_task(self._copy(number, reader, to_them, from_client=True)),
             asyncio.create_task(self._copy(number, theirs, writer, from_client=False)),
         ]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in ways:
-                each.cancel()
-            for one in (writer, to_them):
-                one.close()
-            await asyncio.gather(*ways, return_exceptions=True)
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for each in ways:
+            each.cancel()
+        for one in (writer, to_them):
+            one.close()
 
     async def _copy(self, number: int, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, from_client: bool) -> None:
         with suppress(OSError, ssl.SSLError):

@@ -21,8 +21,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Spoken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A request, complete at the moment `asked`, and its answer, which began at `answered` and was complete at `ended`, 0 where
-    the client left before.
+    """A request, complete at the moment `asked`, and its answer, complete at `ended`, 0 where the client left before.
 
     `query` and headers are those that matter; credentials are never kept.
     """
@@ -33,7 +32,6 @@ class Spoken(msgspec.Struct, frozen=True, omit_defaults=True):
     query: dict[str, str] = {}
     headers: dict[str, str] = {}
     body: str = ""
-    answered: int = 0
     status: int = 0
     answer_headers: dict[str, str] = {}
     pieces: tuple[Piece, ...] = ()

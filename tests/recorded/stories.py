@@ -26,8 +26,8 @@ from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key, Object
 from moorage.model.ports import BOOKMARK
 from moorage.model.service import Service
+from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
-from moorage.run.node import wants
 
 Story = Callable[[HttpClient, HttpClient], Awaitable[None]]
 
@@ -35,6 +35,15 @@ SHOP = "shop"
 POOL = Key("metallb-system", "public")
 PAGE = 3
 """Objects in a page of the client that is recorded: few, so that there are pages."""
+
+FOLLOWED = (
+    Want(Service),
+    Want(EndpointSlice),
+    Want(Node),
+    Want(Namespace),
+    Want(ServiceCIDR, optional=True),
+)
+"""What a node agent wants, without what it leaves out."""
 
 BOUND = 30.0
 """Seconds that a story waits for one thing."""
@@ -89,7 +98,7 @@ async def follow(role: HttpClient, admin: HttpClient) -> None:
         for name in ("a", "b", "c", "d"):
             await admin.create(a_service(name))
         await admin.create(a_slice("a", "10.244.1.2", "10.244.1.3"))
-        mirror = Mirror(role, wants("node-1"))
+        mirror = Mirror(role, FOLLOWED)
         following = asyncio.create_task(mirror.run())
         try:
             await until(lambda: mirror.synced)
@@ -107,13 +116,17 @@ async def follow(role: HttpClient, admin: HttpClient) -> None:
 
 
 async def bookmarks(role: HttpClient, admin: HttpClient) -> None:
-    """A watch that is silent for a minute hears where the server is."""
-    _, version = await role.list(Namespace, fields="metadata.name=default")
-    async with aclosing(role.watch(Namespace, version, fields="metadata.name=default")) as events:
-        await anext(events)  # the server has accepted
-        async for event in events:
-            if event.type == BOOKMARK:
-                return
+    """A watch that is silent again hears where the server is, once a minute. Of a kind in which nothing has happened since the
+    server began it hears nothing at all.
+    """
+    async with namespace(admin):
+        _, version = await role.list(Namespace, fields=f"metadata.name={SHOP}")
+        async with aclosing(role.watch(Namespace, version, fields=f"metadata.name={SHOP}")) as events:
+            await anext(events)  # the server has accepted
+            await admin.merge_patch(Namespace, Key("", SHOP), {"metadata": {"labels": {"at": f"t{time.time_ns()}"}}})
+            async for event in events:
+                if event.type == BOOKMARK:
+                    return
 
 
 async def expired(role: HttpClient, admin: HttpClient) -> None:
@@ -155,23 +168,36 @@ async def refused(role: HttpClient, admin: HttpClient) -> None:
                 await deed
 
 
-async def busy(role: HttpClient, admin: HttpClient) -> None:
-    """A server without a seat for this user (API priority and fairness, a level with no shares and no queue)."""
+async def absent(role: HttpClient, admin: HttpClient) -> None:
+    """A kind that the server does not have, though the role may list it. Wants a server without MetalLB's kinds."""
     with suppress(ApiError):
-        await role.list(Service)
+        await role.list(IPAddressPool)
+    with suppress(ApiError):
+        await role.merge_patch(IPAddressPool, POOL, {"status": {"assignedIPv4": 1}}, "status")
+
+
+async def busy(role: HttpClient, admin: HttpClient) -> None:
+    """A server without a seat to spare for lists of ConfigMaps in `shop`. Wants a priority level without a queue whose seats
+    are taken (API priority and fairness).
+    """
+    with suppress(ApiError):
+        await role.list(ConfigMap, SHOP)
+
+
+def balancing(client: HttpClient) -> tuple[Mirror, list[asyncio.Task[None]]]:
+    """The controllers that run on a cluster of somebody else, at work."""
+    controllers: tuple[Controller, ...] = (LoadBalancerController("edge"), BrokenObjectsController())
+    wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
+    mirror = Mirror(client, [Want(each, optional=True) for each in wanted])
+    working = run_controllers(controllers, mirror, client, time.time)
+    return mirror, [asyncio.create_task(mirror.run()), asyncio.create_task(working)]
 
 
 async def balance(role: HttpClient, admin: HttpClient) -> None:
     """Load-balancer addresses for two Services, and not for a third; one goes again. Then a pool that comes late."""
     async with namespace(admin):
         await admin.create(made(IPAddressPool, POOL.name, POOL.namespace, spec={"addresses": ["192.0.2.0/31"]}))
-        controllers: tuple[Controller, ...] = (LoadBalancerController("edge"), BrokenObjectsController())
-        wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
-        mirror = Mirror(role, [Want(each) for each in wanted])
-        tasks = [
-            asyncio.create_task(mirror.run()),
-            asyncio.create_task(run_controllers(controllers, mirror, role, time.time)),
-        ]
+        mirror, tasks = balancing(role)
 
         def shown() -> Mapping[str, list[str]]:
             found = mirror.snapshot.all(Service).values()
@@ -196,4 +222,4 @@ async def balance(role: HttpClient, admin: HttpClient) -> None:
             await admin.delete(IPAddressPool, POOL)
 
 
-STORIES: Mapping[str, Story] = {each.__name__: each for each in (follow, bookmarks, expired, refused, busy, balance)}
+STORIES: Mapping[str, Story] = {each.__name__: each for each in (follow, bookmarks, expired, refused, absent, busy, balance)}

@@ -110,7 +110,7 @@ class _Answers(_Side):
 
     def on_headers_complete(self) -> None:
         status, headers = self._parser.get_status_code(), self.kept(ANSWER_HEADERS)
-        self.found.append({"answered": self.moment, "status": status, "answer_headers": headers, "pieces": ()})
+        self.found.append({"status": status, "answer_headers": headers, "pieces": ()})
 
     def on_chunk_complete(self) -> None:
         self._end_piece()

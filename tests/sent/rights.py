@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from moorage.api.auth_asks import Ask
@@ -41,3 +41,8 @@ def _permits(right: Right, ask: Ask) -> bool:
         and (not right.names or name in right.names)
         and (not right.namespace or right.namespace == ask.namespace)
     )
+
+
+def by_table(table: Mapping[str, Iterable[Right]]) -> Callable[[str, Ask], bool]:
+    """Whether a role, named by its User-Agent `moorage-ROLE`, may do what is asked: by the rights that a table gives ROLE."""
+    return lambda agent, ask: permits(table[agent.removeprefix("moorage-")], ask)

@@ -10,7 +10,7 @@ import pytest
 from moorage.api.auth_asks import Ask
 from tests.sent.exchange import Exchange
 from tests.sent.judge import MERGE_PATCH, judge
-from tests.sent.rights import permits
+from tests.sent.rights import by_table, permits
 from tests.sent.schemas import NEWEST, OLDEST, problems
 
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
@@ -147,3 +147,10 @@ def test_a_selector_of_one_name_asks_about_that_name() -> None:
     one = Exchange("role", "GET", "/api/v1/nodes", {"fieldSelector": "metadata.name=node-1", "watch": "true"})
     assert (one.ask.verb, one.ask.name) == ("watch", "node-1")
     assert permits((Rule("", ("nodes",), ("watch",), ("node-1",)),), one.ask)
+
+
+def test_a_table_of_roles() -> None:
+    allowed = by_table({"node": (Rule("discovery.k8s.io", ("endpointslices",), ("list",)),), "edge": ()})
+    asked = msgspec.structs.replace(sent("GET", SLICES), agent="moorage-node")
+    assert judge([asked], allowed) == []
+    assert len(judge([msgspec.structs.replace(asked, agent="moorage-edge")], allowed)) == 1
