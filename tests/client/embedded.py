@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
+from moorage.api.auth import parse_tokens
 from moorage.run.server import KubeconfigTarget, ServerSettings, run_server
 
 
@@ -26,3 +29,20 @@ async def embedded_server(directory: Path, listen: str = "127.0.0.1:0") -> Async
     finally:
         serving.cancel()
         await asyncio.wait([serving])
+
+
+def admin_token(directory: Path) -> str:
+    """The administrator's bearer token of the server that keeps its things there."""
+    users = parse_tokens((directory / "tokens.csv").read_text())
+    return next(token for token, user in users.items() if user.name == "admin")
+
+
+def with_token(server: str, ca_file: Path, token: str) -> str:
+    """A kubeconfig."""
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": server, "certificate-authority": str(ca_file)}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    return msgspec.json.encode(config).decode()

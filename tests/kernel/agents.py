@@ -28,9 +28,11 @@ EDGE = ("edge", "--name", "edge-1", "--interface", "lo")
 class Agent:
     """A role in a namespace. What it says goes to a file; it is ended by its process id."""
 
-    def __init__(self, namespace: str, directory: Path, role: Sequence[str], before: Sequence[str] = ()) -> None:
+    def __init__(
+        self, namespace: str, directory: Path, role: Sequence[str], before: Sequence[str] = (), config: str = NOWHERE
+    ) -> None:
         kubeconfig, self._log = directory / "kubeconfig", directory / "log"
-        kubeconfig.write_text(NOWHERE)
+        kubeconfig.write_text(config)
         command = ["ip", "netns", "exec", namespace, *before, sys.executable, "-m", "moorage", *role]
         command += ["--kubeconfig", str(kubeconfig), "--log-format", "json"]
         with self._log.open("w") as log:

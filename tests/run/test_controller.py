@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from moorage.client.connection_io import Connection
+from moorage.client.decode import error_of
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.model.cluster import Event, Node
@@ -145,3 +148,20 @@ def test_a_broken_object_gives_an_event(tmp_path: Path) -> None:
 
 async def has_slices(client: HttpClient, name: str, number: int) -> bool:
     return len(await slices_of(client, name)) == number
+
+
+def test_a_cluster_without_the_kinds_of_metallb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server answers as a kube-apiserver does (`tests/recorded/data/absent.jsonl`); nobody waits for what is not there."""
+    request = Connection.request
+
+    async def without(self: Connection, method: str, path: str, *rest: Any, **more: Any) -> bytes:
+        if path.startswith("/apis/metallb.io/"):
+            raise error_of(404, b"404 page not found\n")
+        return await request(self, method, path, *rest, **more)
+
+    async def story(client: HttpClient) -> None:
+        await client.create(made(Service, "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80}]}))
+        await until(lambda: has_slices(client, "web", 1))
+
+    monkeypatch.setattr(Connection, "request", without)
+    controlled(tmp_path, story)

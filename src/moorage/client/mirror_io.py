@@ -45,8 +45,8 @@ class Want(msgspec.Struct, frozen=True):
 
 class Contact(msgspec.Struct, frozen=True):
     """How the API server was last met. `at` is when the kind that was silent longest was last heard of (None: never),
-    in seconds of the mirror's clock; a healthy server is heard at least every minute or so (bookmarks). `failure` says
-    what is wrong now, empty for nothing.
+    in seconds of the mirror's clock: a server sends a bookmark every minute, but none of a kind in which nothing has happened
+    since it started. `failure` says what is wrong now, empty for nothing.
     """
 
     at: float | None

@@ -24,6 +24,8 @@ from moorage.model.service_cidrs import IPAddress, ServiceCIDR
 from moorage.model.slices import EndpointSlice
 from moorage.model.wire import ApiType
 
+METALLB_GROUP = "metallb.io"
+
 
 class Kind(ApiType, frozen=True):
     """`plural` is the word in the URL; `subresources` are those that are served (`status`, `binding`, `token`).
@@ -53,6 +55,11 @@ class Kind(ApiType, frozen=True):
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def is_custom(self) -> bool:
+        """Whether it comes with a CustomResourceDefinition, which a cluster may not have."""
+        return self.group == METALLB_GROUP
+
+    @property
     def list_kind(self) -> str:
         return f"{self.kind}List"
 
@@ -71,7 +78,7 @@ def _core(kind: str, plural: str, type_: type[Object], **more: object) -> Kind:
 
 def _metallb(type_: type[Object], plural: str, version: str = "v1beta1", subresources: tuple[str, ...] = ()) -> Kind:
     return Kind(
-        group="metallb.io",
+        group=METALLB_GROUP,
         version=version,
         kind=type_.__name__,
         plural=plural,
@@ -112,7 +119,7 @@ LEASES = Kind(
     group="coordination.k8s.io", version="v1", kind="Lease", plural="leases", singular="lease", namespaced=True, type=Lease
 )
 IP_ADDRESS_POOLS = Kind(
-    group="metallb.io",
+    group=METALLB_GROUP,
     version="v1beta1",
     kind="IPAddressPool",
     plural="ipaddresspools",

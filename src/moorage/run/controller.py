@@ -33,6 +33,7 @@ from moorage.control.schedule import Scheduler
 from moorage.control.service_accounts import ServiceAccountController
 from moorage.control.types import Controller
 from moorage.control.withdrawals import WithdrawalController
+from moorage.model.kinds import BY_TYPE
 from moorage.model.meta import Key
 from moorage.model.ports import Client
 from moorage.observe.http_io import Crowd, PortServer, open_port
@@ -93,7 +94,7 @@ class Shift:
         means = Means(self._settings, probes)
         controllers = [MAKERS[name](means) for name in chosen(self._settings.controllers).names]
         wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
-        self.mirror = mirror = Mirror(client, [Want(type_) for type_ in wanted])
+        self.mirror = mirror = Mirror(client, [Want(type_, optional=BY_TYPE[type_].is_custom) for type_ in wanted])
         try:
             async with probes or nullcontext(), asyncio.TaskGroup() as tasks:
                 tasks.create_task(mirror.run(), name="mirror")
