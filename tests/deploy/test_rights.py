@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from moorage.api.auth import AUTHENTICATED, READERS, User
+from moorage.api.auth import AUTHENTICATED, User
 from moorage.api.auth_asks import Ask
 from moorage.api.auth_rules import RoleAuthorizer
 from moorage.control.broken_objects import BrokenObjectsController
 from moorage.control.load_balancers import LoadBalancerController
+from moorage.control.withdrawals import WithdrawalController
 from moorage.deploy.emit import plain, yaml_of
 from moorage.deploy.given import values_of
 from moorage.deploy.objects import trees
@@ -19,16 +20,18 @@ from moorage.deploy.rights import CONTROLLER, EDGE, NODE, RIGHTS, Right
 from moorage.model.cluster import Node
 from moorage.model.kinds import BY_TYPE, KINDS
 from moorage.model.meta import Object
+from moorage.model.metallb import ServiceBGPStatus
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
+from moorage.run.bgp import BGP_WANTS
 from moorage.run.identities import certified
 from moorage.run.node import wants
 from moorage.settings.roles import NodeSettings
 
 CASES = [(role, right) for role, rights in RIGHTS.items() for right in rights]
 FOLLOWED: dict[str, tuple[type[Object], ...]] = {
-    NODE: tuple(each.type for each in wants(NodeSettings(name="node-1", dns_port=53))),
-    CONTROLLER: (*LoadBalancerController.wants, *BrokenObjectsController.wants),
+    NODE: (*(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *BGP_WANTS)), ServiceBGPStatus),
+    CONTROLLER: (*LoadBalancerController.wants, *BrokenObjectsController.wants, *WithdrawalController.wants),
     EDGE: (Service, EndpointSlice, Node),
 }
 COLLECTIONS = {"list", "watch", "create"}
@@ -36,14 +39,15 @@ COLLECTIONS = {"list", "watch", "create"}
 
 def identity(role: str) -> User:
     """Who the role is towards the embedded server."""
-    user = certified({NODE: "node:node-1", CONTROLLER: "controller"}.get(role, "")) or User("edge", (READERS,))
+    user = certified({NODE: "node:node-1", CONTROLLER: "controller", EDGE: "edge:edge"}[role])
+    assert user is not None
     return User(user.name, (*user.groups, AUTHENTICATED))
 
 
 @pytest.mark.parametrize(("role", "right"), CASES, ids=[f"{role}-{right.resources[0]}" for role, right in CASES])
 def test_the_embedded_server_allows_it(role: str, right: Right) -> None:
     authorizer = RoleAuthorizer(lambda pod: None)
-    names = right.names or (right.only.replace("{node}", "node-1") or "some",)
+    names = right.names or (right.only.format(node="node-1", edge="edge") or "some",)
     for verb in right.verbs:
         for each in right.resources:
             plural, _, subresource = each.partition("/")
@@ -77,14 +81,14 @@ def all_rules(kind: str, name: str, *settings: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("role", RIGHTS)
 def test_roles_are_made_of_the_table(role: str) -> None:
-    everything = ("node.dnsPort=53", "edge.enabled=true")
+    everything = ("node.dnsPort=53", "node.bgpPasswords=true", "edge.enabled=true")
     rules = [plain(rule(each)) for each in RIGHTS[role]]
     made = all_rules("ClusterRole", f"moorage-{role}", *everything) + all_rules("Role", f"moorage-{role}", *everything)
     assert sorted(map(str, made)) == sorted(map(str, rules))
 
 
 def test_what_is_not_asked_for_is_not_given() -> None:
-    assert all_rules("Role", "moorage-node") == []
+    assert [each["resources"] for each in all_rules("Role", "moorage-node")] == [["leases"]]
     assert all_rules("ClusterRole", "moorage-edge") == []
 
 
@@ -95,7 +99,7 @@ def test_the_reason_stands_beside_the_rule() -> None:
 
 
 def test_a_name_is_enforced_where_rbac_can() -> None:
-    leases = [each for each in RIGHTS[CONTROLLER] if each.resources == ("leases",)]
+    leases = [each for each in RIGHTS[CONTROLLER] if each.resources == ("leases",) and each.namespace]
     assert [plain(rule(each)).get("resourceNames") for each in leases] == [None, ["moorage-controller"]]
 
 

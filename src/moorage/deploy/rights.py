@@ -22,8 +22,8 @@ class Right(msgspec.Struct, frozen=True):
     """`resources` are plurals of `group`, with their subresource where it is one (`services/status`). `why` is a sentence.
 
     `names` narrow it to single objects, `namespace` to one namespace. `only` is the one object that is meant where RBAC cannot
-    be told: the name of a new object is no part of the request, and `{node}` stands for the node of the role. `when` is the
-    path of a value of `values.py` without which the role does not ask.
+    be told: the name of a new object is no part of the request, and `{node}` and `{edge}` stand for the role's own. `when` is
+    the path of a value of `values.py` without which the role does not ask.
     """
 
     group: str
@@ -39,13 +39,22 @@ class Right(msgspec.Struct, frozen=True):
 _SERVICES = Right("", ("services",), FOLLOW, "the Services whose addresses the kernel is to serve")
 _SLICES = Right("discovery.k8s.io", ("endpointslices",), FOLLOW, "the endpoints behind them")
 _DNS = "kube-dns-{node}"
+_SAYS = "a Lease of its own says which endpoints the kernel holds, so that Pods can wait to be withdrawn"
+ANNOUNCED = "metallb-system"
+"""Where MetalLB's objects live, and the Secrets that they name."""
 
 RIGHTS: Mapping[str, tuple[Right, ...]] = {
     NODE: (
         _SERVICES,
         _SLICES,
         Right("", ("nodes",), FOLLOW, "addresses, Pod networks and zones of the nodes, and which of them are going away"),
-        Right("", ("namespaces",), FOLLOW, "which names DNS answers: a namespace without Services exists too"),
+        Right(
+            "",
+            ("namespaces",),
+            FOLLOW,
+            "which names DNS answers: a namespace without Services exists too",
+            when="node.dnsPort",
+        ),
         Right(
             "networking.k8s.io",
             ("servicecidrs",),
@@ -71,12 +80,39 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             namespace="kube-system",
             when="node.dnsPort",
         ),
+        Right("coordination.k8s.io", ("leases",), ("create", "patch"), _SAYS, only="applied-node-{node}", namespace=SYSTEM),
+        Right(
+            "metallb.io",
+            ("ipaddresspools", "bgppeers", "bgpadvertisements", "communities", "bfdprofiles"),
+            FOLLOW,
+            "which load-balancer addresses the node announces, to which routers",
+        ),
+        Right("metallb.io", ("servicebgpstatuses",), FOLLOW, "what the node has said of its announcements"),
+        Right(
+            "metallb.io",
+            ("servicebgpstatuses",),
+            ("create", "delete"),
+            "to which routers a node announces a Service; RBAC cannot say that only the node's own are meant",
+            only="bgp-{node}-0123456789",
+        ),
+        Right("metallb.io", ("servicebgpstatuses/status",), ("patch",), "the same", only="bgp-{node}-0123456789"),
+        Right(
+            "",
+            ("secrets",),
+            ("get",),
+            "the passwords of BGP sessions, each by the name that a BGPPeer has",
+            namespace=ANNOUNCED,
+            when="node.bgpPasswords",
+        ),
     ),
     CONTROLLER: (
         Right("", ("services",), FOLLOW, "Services of type LoadBalancer want an address; what is broken in any is said"),
         Right("discovery.k8s.io", ("endpointslices",), FOLLOW, "what is broken in the endpoints of a Service is said"),
         Right("", ("namespaces",), FOLLOW, "a pool may be for the Services of some namespaces, chosen by their labels"),
         Right("metallb.io", ("ipaddresspools",), FOLLOW, "where load-balancer addresses come from"),
+        Right("metallb.io", ("ipaddresspools",), ("patch",), "which addresses a pool keeps for Services that are gone"),
+        Right("", ("pods", "nodes"), FOLLOW, "which Pods are going away, and who forwards to them"),
+        Right("", ("pods/status",), ("patch",), "the condition that says that nobody forwards to a Pod any more"),
         Right(
             "",
             ("services/status",),
@@ -85,6 +121,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
         ),
         Right("metallb.io", ("ipaddresspools/status",), ("patch",), "how many addresses of a pool are assigned and free"),
         Right("", ("events",), ("create", "get", "patch"), "events say why; one that comes again is counted"),
+        Right("coordination.k8s.io", ("leases",), FOLLOW, "which endpoints each node and edge has taken out of its kernel"),
         Right(
             "coordination.k8s.io",
             ("leases",),
@@ -106,6 +143,14 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
         _SERVICES,
         _SLICES,
         Right("", ("nodes",), FOLLOW, "the nodes whose NodePorts are the backends of a load-balancer address"),
+        Right(
+            "coordination.k8s.io",
+            ("leases",),
+            ("create", "patch", "delete"),
+            _SAYS,
+            only="applied-edge-{edge}",
+            namespace=SYSTEM,
+        ),
     ),
 }
 """Role -> its rights, in the order in which they are printed."""

@@ -106,6 +106,10 @@ class NodeValues(Group, frozen=True, kw_only=True):
     dns_port: Annotated[
         int, Meta(description="Port of the node at which the agent serves cluster DNS; 0: it does not.", ge=0, le=65535)
     ] = 0
+    bgp_passwords: Annotated[
+        bool,
+        Meta(description="May read Secrets of the namespace metallb-system, which has to be there: where BGPPeers name any."),
+    ] = False
     beside_other_proxy: Annotated[
         bool, Meta(description="Start though kube-proxy's rules are in the kernel: only while moving from one to the other.")
     ] = False
