@@ -12,6 +12,7 @@ import pytest
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.client.tls_io import tls_context
+from moorage.deploy.rights import RIGHTS
 from moorage.model.cluster import Event, Node
 from moorage.model.meta import Key
 from moorage.model.service import Service
@@ -25,8 +26,9 @@ from tests.recorded.stories import made
 from tests.recorded.wire import conversation
 from tests.run.test_controller import until
 from tests.sent.exchange import Exchange
-from tests.sent.judge import judge
+from tests.sent.judge import OPEN, judge
 from tests.sent.recorded import exchanges
+from tests.sent.rights import by_table
 from tests.sent.roles import embedded
 
 pytestmark = [pytest.mark.kernel, needs_root]
@@ -116,13 +118,14 @@ def test_a_node_agent(namespace: topology.Namespace, tmp_path: Path) -> None:
     with listening(namespace, "0.0.0.0", TAKEN):
         heard = heard_of(namespace, tmp_path, node("--dns-port", "9053", "--metrics-bind-address", ""), story)
     assert {each.agent for each in heard} == {"moorage-node"}
-    assert {f"{each.verb.value} {each.ask.full}" for each in heard} >= {
+    assert {f"{each.verb.value} {each.ask.full}" for each in heard if each.path not in OPEN} >= {
         "create endpointslices.discovery.k8s.io",
         "update endpointslices.discovery.k8s.io",
         "create events",
         "watch services",
     }
     assert judge(heard, embedded) == []
+    assert judge(heard, by_table(RIGHTS)) == []
 
 
 async def _is(client: HttpClient, key: Key) -> bool:
@@ -140,5 +143,6 @@ def test_an_edge(namespace: topology.Namespace, tmp_path: Path) -> None:
 
     heard = heard_of(namespace, tmp_path, EDGE, story)
     assert {each.agent for each in heard} == {"moorage-edge"}
-    assert {each.verb.value for each in heard} == {"list", "watch"}
+    assert {each.verb.value for each in heard if each.path not in OPEN} == {"create", "list", "patch", "watch"}
     assert judge(heard, embedded) == []
+    assert judge(heard, by_table(RIGHTS)) == []

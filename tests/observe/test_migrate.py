@@ -64,7 +64,7 @@ def test_kube_proxy_is_found_with_its_settings_and_these_are_carried_over() -> N
     (proxy,) = found.components
     assert (proxy.name, proxy.mode, proxy.nodes) == ("kube-proxy", "nftables", ("a", "b"))
     assert found.ready
-    assert "--set node.clusterCIDR=10.244.0.0/16" in commands(found)
+    assert "--set node.clusterCIDRs=10.244.0.0/16" in commands(found)
     assert "--set node.nodePortAddresses=192.0.2.0/24,198.51.100.0/24" in commands(found)
     assert "nft delete table ip kube-proxy" in commands(found)
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from moorage.api.auth import AUTHENTICATED, NODE_PREFIX, NODES, READERS, User
+from moorage.api.auth import AUTHENTICATED, NODE_PREFIX, NODES, User
 from moorage.api.auth_asks import Ask
 from moorage.api.auth_rules import RoleAuthorizer
 from moorage.run.identities import CONTROLLER, certified
 
-_CONTROLLER = certified(CONTROLLER)
+_CONTROLLER, _EDGE = certified(CONTROLLER), certified("edge:edge-1")
 assert _CONTROLLER is not None
+assert _EDGE is not None
 
 ROLES = {
     "moorage-controller": _CONTROLLER,
     "moorage-node": User(f"{NODE_PREFIX}node-1", (NODES,)),
-    "moorage-edge": User("reader", (READERS,)),
+    "moorage-edge": _EDGE,
 }
-"""By their User-Agent. The node is node-1."""
+"""By their User-Agent. The node is node-1, the edge edge-1."""
 
 _AUTHORIZER = RoleAuthorizer(lambda pod: "node-1")
 

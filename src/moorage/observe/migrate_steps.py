@@ -15,7 +15,9 @@ ROLLED_OUT = "kubectl -n moorage-system rollout status daemonset/moorage-node"
 
 
 class Step(msgspec.Struct, frozen=True):
-    """`commands` are for a shell with kubectl; NODE stands for each node in turn."""
+    """`commands` are for a shell with kubectl. NODE stands for each node in turn, ADDRESS for one of the API server that works
+    without Services.
+    """
 
     what: str
     commands: tuple[str, ...]
@@ -56,11 +58,11 @@ def steps_for(components: Iterable[Component]) -> tuple[Step, ...]:
 
 
 def _carried_over(proxies: Sequence[Component]) -> str:
-    """What kube-proxy was told and an agent has to know too."""
-    words = ""
+    """What kube-proxy was told and an agent has to know too, and where the API server is when no Service works."""
+    words = " --set apiServer.host=ADDRESS"
     for each in proxies:
         cidr, addresses = each.settings.get("clusterCIDR", ""), each.settings.get("nodePortAddresses", "")
-        words += f" --set node.clusterCIDR={cidr}" if cidr else ""
+        words += f" --set node.clusterCIDRs={cidr}" if cidr else ""
         words += f" --set node.nodePortAddresses={addresses}" if addresses else ""
     return words
 
