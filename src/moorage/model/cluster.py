@@ -10,6 +10,8 @@ from moorage.model.wire import ApiType, Tree
 NODE_LEASE_NAMESPACE = "kube-node-lease"
 """Where each node renews the Lease that carries its name (KEP-589)."""
 
+SYSTEM_NAMESPACE = "moorage-system"
+"""Where the parts of this system keep what is theirs."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 """The label of a Node that says in which zone it is."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from moorage.model.cluster import Namespace
+from moorage.model.cluster import SYSTEM_NAMESPACE, Namespace
 from moorage.model.lb import IPAddressPool, IPAddressPoolSpec
 from moorage.model.meta import Object, ObjectMeta
 from moorage.model.service import Service, ServicePort, ServiceSpec
 from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE
-
-SYSTEM_NAMESPACE = "moorage-system"
 
 
 def addons(dns_address: str, pool: str | None) -> tuple[Object, ...]:
