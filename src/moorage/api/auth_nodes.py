@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from moorage.api.auth import User
 from moorage.api.auth_asks import Ask, not_admitted
-from moorage.model.cluster import NODE_LEASE_NAMESPACE
+from moorage.model.cluster import NODE_LEASE_NAMESPACE, SYSTEM_NAMESPACE
 from moorage.model.meta import Key
 from moorage.model.slices import SERVICE_NAME_LABEL
 from moorage.model.wire import Tree
@@ -23,7 +23,11 @@ Condition = Callable[[User, Ask, NodeOf], bool]
 DNS_NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
 """The Service that every node agent offers its own DNS server to."""
 
+ANNOUNCE_VIEW = "announce-view-node"
+"""The Lease that says which nodes vote on who announces what: any of them writes it, each time with the version it has seen."""
+
 CREATE = "create"
+_READ = ("get", "list", "watch")
 
 
 def always(user: User, ask: Ask, node_of: NodeOf) -> bool:
@@ -37,6 +41,20 @@ def own_node(user: User, ask: Ask, node_of: NodeOf) -> bool:
 
 def own_lease(user: User, ask: Ask, node_of: NodeOf) -> bool:
     return ask.namespace == NODE_LEASE_NAMESPACE and _is_named(ask, user.node)
+
+
+def system_leases(user: User, ask: Ask, node_of: NodeOf) -> bool:
+    return ask.namespace == SYSTEM_NAMESPACE
+
+
+def announce_leases(user: User, ask: Ask, node_of: NodeOf) -> bool:
+    return ask.namespace == SYSTEM_NAMESPACE and (_is_named(ask, ANNOUNCE_VIEW) or _is_named(ask, f"announce-node-{user.node}"))
+
+
+def own_l2_status(user: User, ask: Ask, node_of: NodeOf) -> bool:
+    """Their names end in the node's own after the first dot."""
+    own = ask.name.partition(".")[2] == user.node or (ask.verb in (CREATE, *_READ) and not ask.name)
+    return ask.namespace == SYSTEM_NAMESPACE and own
 
 
 def own_dns_slice(user: User, ask: Ask, node_of: NodeOf) -> bool:
@@ -64,6 +82,12 @@ def check_body(user: User, ask: Ask, tree: Tree) -> None:
         return
     if ask.full == "nodes":
         _check_name(ask, tree, node, f'node "{node}" is not allowed to modify node "{_name(tree)}"')
+    elif ask.full == "leases.coordination.k8s.io" and ask.namespace == SYSTEM_NAMESPACE:
+        if (ask.name or _name(tree)) != ANNOUNCE_VIEW:
+            _check_name(ask, tree, f"announce-node-{node}", f'node "{node}" may write only its own Lease of announcing')
+    elif ask.full == "servicel2statuses.metallb.io":
+        if (ask.name or _name(tree)).partition(".")[2] != node:
+            raise not_admitted(ask, _name(tree), f'the name must end in ".{node}"')
     elif ask.full == "leases.coordination.k8s.io":
         _check_name(ask, tree, node, "can only access node lease with the same name as the requesting node")
     elif ask.full == "endpointslices.discovery.k8s.io":

@@ -12,7 +12,18 @@ import msgspec
 
 from moorage.api.auth import ADMINS, AUTHENTICATED, CONTROLLERS, NODES, READERS, UNAUTHENTICATED, User
 from moorage.api.auth_asks import Ask
-from moorage.api.auth_nodes import Condition, NodeOf, always, own_dns_slice, own_lease, own_node, own_pods
+from moorage.api.auth_nodes import (
+    Condition,
+    NodeOf,
+    always,
+    announce_leases,
+    own_dns_slice,
+    own_l2_status,
+    own_lease,
+    own_node,
+    own_pods,
+    system_leases,
+)
 
 ANY = "*"
 
@@ -58,6 +69,7 @@ DOCUMENTS = f"/ /api /api/* /apis /apis/* /openapi /openapi/* {OPEN}"
 EVENTS = "events events.events.k8s.io"
 SLICES = "endpointslices.discovery.k8s.io"
 LEASES = "leases.coordination.k8s.io"
+L2_STATUSES = "servicel2statuses.metallb.io servicel2statuses.metallb.io/status"
 SELF_REVIEWS = (
     "selfsubjectaccessreviews.authorization.k8s.io selfsubjectrulesreviews.authorization.k8s.io "
     "selfsubjectreviews.authentication.k8s.io"
@@ -78,6 +90,11 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
         # what the agent compiles into its table and answers DNS from
         _may(READ, f"services {SLICES} nodes namespaces servicecidrs.networking.k8s.io"),
         _may("create update", SLICES, own_dns_slice),
+        # what it announces by L2
+        _may(READ, "l2advertisements.metallb.io ipaddresspools.metallb.io"),
+        _may(READ, LEASES, system_leases),
+        _may("create update", LEASES, announce_leases),
+        _may(f"{READ} create update patch delete", L2_STATUSES, own_l2_status),
         # what the kubelet lives by
         _may("create update patch", "nodes", own_node),
         _may("update patch", "nodes/status", own_node),

@@ -95,6 +95,14 @@ class Reason(enum.Enum):
     OTHER_CLASS = "OtherClass"
     """`loadBalancerClass` names another implementation."""
 
+    # Announcing addresses (announce).
+    NODE_ASSIGNED = "NodeAssigned"
+    """A node announces the Service's address from now on; the message says which one."""
+    ADDRESS_CONFLICT = "AddressConflict"
+    """Another machine on the network answers for an address that a node announces; the message has its MAC."""
+    ANNOUNCER_ISOLATED = "AnnouncerIsolated"
+    """A node hears no majority of those that announce: it announces nothing until it does."""
+
     # Health checks of Services (observe).
     FAILED_TO_START_SERVICE_HEALTHCHECK = "FailedToStartServiceHealthcheck"
     """A node cannot answer at the Service's `healthCheckNodePort`; the message says why, and it is tried again."""

@@ -1,6 +1,7 @@
 """The node agent: what the API says about Services becomes what this node's kernel does.
 
     list + watch -> Snapshot -> ForwardingTable -> nftables
+                             -> load-balancer addresses announced by L2
                              -> DNS answers on this node
                              -> /healthz, and the healthCheckNodePort of each Service, for load balancers
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 import msgspec
@@ -32,9 +34,10 @@ from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
-from moorage.model.snapshot import Snapshot
+from moorage.model.snapshot import Changes, Snapshot
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
+from moorage.run.announcing import Announcing
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
@@ -126,11 +129,12 @@ async def run_node(settings: NodeSettings) -> None:
     async with HttpClient(access, user_agent="moorage-node") as client:
         mirror = Mirror(client, wants(settings.name))
         teller = Teller(client, "moorage-node", lambda: mirror.snapshot.get(Node, Key("", settings.name)))
+        announcing = Announcing(settings.name, client, mirror, teller, forwarder.first_table.is_set)
         health = HealthServer(settings.health_port, lambda: node_health(settings.name, forwarder.health(), mirror.snapshot))
         health.listen()
         servers: list[HealthServer | MetricsServer] = [health]
         if metrics_at is not None:
-            measurements = Measurements(forwarder.figures, lambda: forwarder.table, NftCounters())
+            measurements = Measurements(forwarder.figures, lambda: forwarder.table, NftCounters(), lambda: announcing.state)
             servers.append(MetricsServer(*metrics_at, measurements.render))
         async with asyncio.TaskGroup() as tasks:
             starting = tasks.create_task(asyncio.to_thread(datapath.start), name="datapath")
@@ -139,17 +143,28 @@ async def run_node(settings: NodeSettings) -> None:
             for server in servers:
                 tasks.create_task(server.serve(), name=type(server).__name__)
             tasks.create_task(guard(forwarder, teller.say), name="guard")
+            tasks.create_task(announcing.run(), name="announcing")
             moved = asyncio.Event()
             if settings.dns_port:
                 tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
                 tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
             await starting
             with closing(LocalChecks(forwarder.health, teller)) as checks:
-                await _forward(settings.name, network, mirror, forwarder, checks, moved)
+
+                def tell(changes: Changes) -> None:
+                    announcing.moved(changes)
+                    moved.set()
+
+                await _forward(settings.name, network, mirror, forwarder, checks, tell)
 
 
 async def _forward(
-    name: str, network: NetworkSettings, mirror: Mirror, forwarder: Forwarder, checks: LocalChecks, moved: asyncio.Event
+    name: str,
+    network: NetworkSettings,
+    mirror: Mirror,
+    forwarder: Forwarder,
+    checks: LocalChecks,
+    tell: Callable[[Changes], None],
 ) -> None:
     """The path of every change: no timer, no poll; a burst becomes one table."""
     compiler, facts = Compiler(), NodeFacts(name)
@@ -170,7 +185,7 @@ async def _forward(
         table = compiler.update(snapshot, changes, facts)
         forwarder.apply(table, since)
         checks.follow(snapshot, table.checks)
-        moved.set()
+        tell(changes)
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:
