@@ -1,4 +1,6 @@
-"""A small world of speakers without any socket: virtual time, a network that loses and delays, an API that some cannot reach."""
+"""A small world of speakers without any socket: virtual time, a network that loses and delays, an API that some cannot
+reach.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import heapq
 import random
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -97,9 +100,7 @@ class World:
     def silence(self, address: Address, since: float) -> float:
         """The longest time since then that nobody answered, in seconds."""
         changes = [*self.history[address], (self.now, "end")]
-        gaps = [
-            later - max(at, since) for (at, name), (later, _) in zip(changes, changes[1:], strict=False) if not name and later > since
-        ]
+        gaps = [later - max(at, since) for (at, name), (later, _) in pairwise(changes) if not name and later > since]
         return max(gaps, default=0.0)
 
     def _judge(self) -> None:

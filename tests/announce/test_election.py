@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv4Address, IPv6Address
 from fractions import Fraction
+from ipaddress import IPv4Address, IPv6Address
 from math import ceil
 
 from hypothesis import given, settings

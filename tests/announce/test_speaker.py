@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from moorage.announce.election import elect
 from moorage.announce.timing import UP
+from moorage.model.net import Address
 from tests.announce.speakers import World
 
 FORMED = 9.0
@@ -23,7 +24,7 @@ def formed(count: int, addresses: int = 6, seed: int = 1) -> World:
 
 def served(world: World) -> None:
     """Every address has an owner: the one of the election."""
-    eligible = {each: list(world.machines) for each in world.addresses}
+    eligible: dict[Address, list[str]] = {each: list(world.machines) for each in world.addresses}
     wanted = elect(eligible, frozenset(world.machines))
     assert {each: world.owners(each) for each in world.addresses} == {each: [name] for each, name in wanted.items()}
 

@@ -47,7 +47,9 @@ class Beats:
         self._own.clear()
 
     def send(self, other: str, datagram: bytes) -> None:
-        """From each own address to the other's of the same family. What does not get out is lost, as any datagram can be."""
+        """From each own address to the other's of the same family. What does not get out is lost, as any datagram can
+        be.
+        """
         for address, made in self._own.items():
             for to in self._peers.get(other, ()):
                 if (":" in to) == (":" in address):

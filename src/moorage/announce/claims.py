@@ -1,7 +1,7 @@
 """The holder: what one speaker claims, and until when it may answer for it.
 
-It may answer for an address while a majority of the view grants it: voters that have acknowledged a heartbeat sent less than DOWN
-ago, as of a generation in which the address was claimed already, and that do not refuse it.
+It may answer for an address while a majority of the view grants it: voters that have acknowledged a heartbeat sent less
+than DOWN ago, as of a generation in which the address was claimed already, and that do not refuse it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class Claims(msgspec.Struct):
         if claim is None:
             return 0.0
         votes = [self.votes[each] for each in view.members if each in self.votes]
-        return _until(view, [vote.stamp for vote in votes if vote.generation >= claim.generation and address not in vote.refused])
+        return _until(
+            view, [vote.stamp for vote in votes if vote.generation >= claim.generation and address not in vote.refused]
+        )
 
     def authority_until(self, view: View) -> float:
         """Until when a majority hears this speaker, whatever it claims."""

@@ -1,9 +1,9 @@
 """Addresses, who may have each, who is there -> who should have which.
 
-Each pair of an address and a node has a rank, a number that looks random and depends on the two names alone. The best pair of
-all is taken first, then the next best whose address is free and whose node has room, and so on (rendezvous hashing with bounded
-loads; a stable matching). So the answer depends on the inputs alone, a node that goes moves little but its own addresses, and one
-that comes back gets the same again.
+Each pair of an address and a node has a rank, a number that looks random and depends on the two names alone. The best
+pair of all is taken first, then the next best whose address is free and whose node has room, and so on (rendezvous
+hashing with bounded loads; a stable matching). So the answer depends on the inputs alone, a node that goes moves little
+but its own addresses, and one that comes back gets the same again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def _room(allowed: Mapping[Address, Sequence[str]]) -> dict[str, int]:
     return {name: ceil(SLACK * each) for name, each in share.items()}
 
 
-def _squeeze_in(address: Address, allowed: Mapping[Address, Sequence[str]], found: dict[Address, str], room: dict[str, int]) -> None:
+def _squeeze_in(
+    address: Address, allowed: Mapping[Address, Sequence[str]], found: dict[Address, str], room: dict[str, int]
+) -> None:
     """All nodes that may have the address are full: the shortest chain of moves that ends at a node with room.
 
     There is one: fair shares are an assignment in fractions that fits, so one in whole addresses fits too (max-flow).
@@ -81,7 +83,7 @@ def _squeeze_in(address: Address, allowed: Mapping[Address, Sequence[str]], foun
     held: dict[str, list[Address]] = {}
     for each, name in sorted(found.items(), key=_packed):
         held.setdefault(name, []).append(each)
-    came_by: dict[str, tuple[Address, str]] = {name: (address, "") for name in allowed[address]}
+    came_by: dict[str, tuple[Address, str]] = dict.fromkeys(allowed[address], (address, ""))
     waiting = deque(came_by)
     while waiting:
         name = waiting.popleft()
@@ -104,6 +106,8 @@ def _seed(data: bytes) -> int:
 
 
 def _mix(value: int) -> int:
-    """Every bit of the result depends on many of the value. Source: a step of the SplitMix64 finalizer (Steele, Lea, Flood)."""
+    """Every bit of the result depends on many of the value. Source: a step of the SplitMix64 finalizer (Steele, Lea,
+    Flood).
+    """
     value = ((value ^ (value >> 32)) * 0xBF58476D1CE4E5B9) & _MASK
     return value ^ (value >> 29)

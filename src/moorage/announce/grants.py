@@ -1,5 +1,5 @@
-"""The voter: what one speaker grants to whom, itself included. An address goes to one name at a time, until the grant is
-released by who has it or has not been renewed for UP.
+"""The voter: what one speaker grants to whom, itself included. An address goes to one name at a time, until the grant
+is released by who has it or has not been renewed for UP.
 
 Nothing is granted in the first UP of a voter without memory: what an earlier run of it granted has ended by then.
 """
@@ -16,8 +16,8 @@ Address = bytes
 
 
 class Record(msgspec.Struct):
-    """What one run of a speaker claims: all that it has listed in `generation`, some of it `refused`. `received` is by the
-    voter's clock, `stamp` by the speaker's.
+    """What one run of a speaker claims: all that it has listed in `generation`, some of it `refused`. `received` is by
+    the voter's clock, `stamp` by the speaker's.
     """
 
     incarnation: int
@@ -67,9 +67,11 @@ class Grants(msgspec.Struct):
             self.records[name] = record
         return record
 
-    def renew(self, name: str, record: Record, stamp: float, now: float, generation: int, claims: Iterable[Address] | None) -> bool:
-        """Renews the grants of a record that `hear` has given, and grants what it claims and is free. `claims` None means: as
-        listed in that generation. Whether anything was released.
+    def renew(
+        self, name: str, record: Record, stamp: float, now: float, generation: int, claims: Iterable[Address] | None
+    ) -> bool:
+        """Renews the grants of a record that `hear` has given, and grants what it claims and is free. `claims` None
+        means: as listed in that generation. Whether anything was released.
         """
         lapsed = record.runs_out(now)
         record.stamp, record.received = stamp, now

@@ -22,7 +22,8 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class Ack(msgspec.Struct, frozen=True, array_like=True):
-    """What the sender, as a voter, grants the receiver: all that the receiver claimed in its `generation`, but for `refused`.
+    """What the sender, as a voter, grants the receiver: all that the receiver claimed in its `generation`, but for
+    `refused`.
 
     `stamp` is that of the receiver's newest heartbeat, by the receiver's clock.
     """
@@ -36,10 +37,10 @@ class Ack(msgspec.Struct, frozen=True, array_like=True):
 class Beat(msgspec.Struct, frozen=True, array_like=True):
     """One heartbeat, made for one receiver.
 
-    `incarnation` is new at each start of a speaker without the memory of the one before. `stamp` is the sender's clock, in
-    seconds. `able`: it may be given addresses. `generation` counts the changes of its claims; `claims` is left out where the receiver
-    has acknowledged this generation, and so is `members`, the voters of `epoch`, where the receiver knows them. `ack` is left out
-    where the sender may not vote.
+    `incarnation` is new at each start of a speaker without the memory of the one before. `stamp` is the sender's clock,
+    in seconds. `able`: it may be given addresses. `generation` counts the changes of its claims; `claims` is left out
+    where the receiver has acknowledged this generation, and so is `members`, the voters of `epoch`, where the receiver
+    knows them. `ack` is left out where the sender may not vote.
     """
 
     version: int

@@ -19,8 +19,8 @@ _CREDENTIALS = struct.Struct("@3i")
 
 
 def inherit(door: str = DOOR) -> tuple[socket.socket, bytes]:
-    """The door, and the memory of the speaker that stood there, empty where there was none. Raises HostError where one does not
-    give way.
+    """The door, and the memory of the speaker that stood there, empty where there was none. Raises HostError where one
+    does not give way.
     """
     end = time.monotonic() + _PATIENCE
     memory = b""

@@ -22,8 +22,8 @@ class Links:
         self.own = own
 
     def fitting(self, address: Address, met_at: tuple[Address, ...]) -> tuple[str, ...]:
-        """The interfaces at which an address is answered for where nobody names any: those whose network it is in, and those
-        where the other speakers are met.
+        """The interfaces at which an address is answered for where nobody names any: those whose network it is in, and
+        those where the other speakers are met.
         """
         found = [name for name, prefixes in self.prefixes.items() if any(address in each for each in prefixes)]
         found += [self.own[each] for each in met_at if each in self.own]

@@ -11,7 +11,9 @@ from moorage.announce.wish import View, Wish
 
 
 class Peer(msgspec.Struct):
-    """Another speaker as it was last heard, `since` when without a gap of UP. `epoch` is the newest view it is known to have."""
+    """Another speaker as it was last heard, `since` when without a gap of UP. `epoch` is the newest view it is known to
+    have.
+    """
 
     incarnation: int
     stamp: float
@@ -68,7 +70,8 @@ class Membership(msgspec.Struct):
     def proposal(self, wish: Wish, authority: bool, now: float) -> View | None:
         """The view that should follow, or None. Everybody may ask for it, those whose names come first do so first.
 
-        A view is followed by another only when a majority has had it for UP: nobody then holds anything by the one before it.
+        A view is followed by another only when a majority has had it for UP: nobody then holds anything by the one
+        before it.
         """
         self._settle(now)
         members = self._next(wish, authority, now) if wish.heard else None
@@ -108,7 +111,9 @@ class Membership(msgspec.Struct):
         return None
 
     def _leaver(self, wish: Wish, authority: bool, now: float) -> str | None:
-        """A voter to leave out: one that is gone and not heard, or, where exactly half of the voters are there, any that is not."""
+        """A voter to leave out: one that is gone and not heard, or, where exactly half of the voters are there, any
+        that is not.
+        """
         silent = sorted(each for each in self.view.members if each != self.name and self._is_silent(each, now))
         gone: Collection[str] = set(wish.gone) | set(wish.lost)
         if authority:

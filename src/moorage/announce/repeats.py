@@ -1,4 +1,6 @@
-"""When to tell the neighbours of an address: at once, thrice more soon after, since a frame can be lost, and now and then."""
+"""When to tell the neighbours of an address: at once, thrice more soon after, since a frame can be lost, and now and
+then.
+"""
 
 from __future__ import annotations
 

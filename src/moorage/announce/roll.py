@@ -90,8 +90,8 @@ class Seen(msgspec.Struct):
 
 
 class Roll:
-    """Which Leases have changed when. `now` is in seconds of any steady clock. Nobody is called gone before the API has been
-    heard for as long as that takes.
+    """Which Leases have changed when. `now` is in seconds of any steady clock. Nobody is called gone before the API has
+    been heard for as long as that takes.
     """
 
     def __init__(self, group: Group, name: str) -> None:

@@ -40,8 +40,8 @@ class Memory(msgspec.Struct):
 
 
 class Speaker:
-    """`incarnation` is a number that no earlier run of this speaker had. `now` is always in seconds of one clock, which goes on
-    while the machine sleeps.
+    """`incarnation` is a number that no earlier run of this speaker had. `now` is always in seconds of one clock, which
+    goes on while the machine sleeps.
     """
 
     def __init__(self, memory: Memory) -> None:
@@ -233,8 +233,8 @@ class Speaker:
         return asked
 
     def _gives_up(self, packed: bytes, elected: Mapping[Address, str], asked: Mapping[bytes, set[str]], now: float) -> bool:
-        """An address that it holds is given up only to somebody who asks for it; one that it does not hold when the claim is
-        of no use.
+        """An address that it holds is given up only to somebody who asks for it; one that it does not hold when the
+        claim is of no use.
         """
         address = self._packed.get(packed)
         if address is None or not self._wanted[address]:
@@ -252,7 +252,9 @@ class Speaker:
         return bool(rivals) and not is_elected
 
     def _orphans(self, asked: Mapping[bytes, set[str]], others: frozenset[str], now: float) -> list[bytes]:
-        """Addresses that nobody claims, though the election names somebody: those who see different speakers may each name another."""
+        """Addresses that nobody claims, though the election names somebody: those who see different speakers may each
+        name another.
+        """
         found = []
         for packed, address in self._packed.items():
             if packed in asked or packed in self.memory.claims.claims:

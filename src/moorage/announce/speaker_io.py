@@ -1,6 +1,7 @@
 """The speaker as a program: one loop over raw sockets, heartbeats, the pipe from its agent, and a clock.
 
-    standard input    lines of JSON: Wish       standard output    lines of JSON: State, when it changes and every second
+    standard input    lines of JSON: Wish       standard output    lines of JSON: State, when it changes and every
+    second
 
 It goes on for HOLD without its agent, so an upgrade interrupts nobody, and then hands over and ends.
 """

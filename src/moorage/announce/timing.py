@@ -1,7 +1,9 @@
-"""How long speakers wait for each other, in seconds. All of them count on the clock that goes on while a machine sleeps.
+"""How long speakers wait for each other, in seconds. All of them count on the clock that goes on while a machine
+sleeps.
 
-A speaker answers for an address until DOWN after it *sent* what a majority has acknowledged; the majority gives the address to
-nobody else until UP after it *received* that. So the one has ended before another begins, however late messages are.
+A speaker answers for an address until DOWN after it *sent* what a majority has acknowledged; the majority gives the
+address to nobody else until UP after it *received* that. So the one has ended before another begins, however late
+messages are.
 """
 
 BEAT = 0.05
@@ -17,13 +19,17 @@ STEP_RETRY = 0.5
 """Until a change of the view that did not come about is proposed again, or by the next in line."""
 
 CONTEST = 0.15
-"""A claim that has no majority for so long, beside another's claim for the same address, gives way if it ranks lower."""
+"""A claim that has no majority for so long, beside another's claim for the same address, gives way if it ranks
+lower.
+"""
 
 FUTILE = 0.6
 """A claim that has no majority for so long is withdrawn for a while, of its own length up to twice this."""
 
 ORPHAN = 1.0
-"""An address that nobody claims for so long is claimed also by those that the election does not name, one after the other."""
+"""An address that nobody claims for so long is claimed also by those that the election does not name, one after the
+other.
+"""
 
 HOLD = 15.0
 """How long a speaker goes on alone when its agent has ended: the time for an upgrade."""

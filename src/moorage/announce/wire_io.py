@@ -1,6 +1,8 @@
-"""One interface as a speaker uses it: hears questions for addresses and what others say of them, answers, and tells all.
+"""One interface as a speaker uses it: hears questions for addresses and what others say of them, answers, and tells
+all.
 
-Raw sockets, so that no address is ever put on the interface: a speaker that does not run answers nobody. Needs CAP_NET_RAW.
+Raw sockets, so that no address is ever put on the interface: a speaker that does not run answers nobody. Needs
+CAP_NET_RAW.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import msgspec
 class View(msgspec.Struct, frozen=True):
     """The speakers that vote: a majority of these grants addresses. `epoch` counts the views; 0 is none yet.
 
-    Views come one after the other out of one object of the API, written by compare-and-swap, and each adds or leaves out one
-    speaker: majorities of neighbouring views overlap, as in Raft (Ongaro 2014, section 4.1).
+    Views come one after the other out of one object of the API, written by compare-and-swap, and each adds or leaves
+    out one speaker: majorities of neighbouring views overlap, as in Raft (Ongaro 2014, section 4.1).
     """
 
     epoch: int = 0
@@ -21,7 +21,9 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """One address, the speakers that may answer for it, and the interfaces at which this one does. Addresses are text here."""
+    """One address, the speakers that may answer for it, and the interfaces at which this one does. Addresses are text
+    here.
+    """
 
     address: str
     speakers: tuple[str, ...]
@@ -31,10 +33,11 @@ class Wanted(msgspec.Struct, frozen=True):
 class Wish(msgspec.Struct, frozen=True):
     """What an agent knows, all of it each time.
 
-    `peers` maps every speaker that is to be reckoned with to its addresses, this one's own (`name`) included. `view` is the newest
-    that the API has. `heard` says whether the API answers; only then are views changed. `gone` are speakers whose Lease has run
-    out, or that are deleted: out of the view with them. `lost` are those of them that have been gone for so long that they
-    certainly do not run. `healthy` says whether this machine forwards. `leaving` asks to hand over and end.
+    `peers` maps every speaker that is to be reckoned with to its addresses, this one's own (`name`) included. `view` is
+    the newest that the API has. `heard` says whether the API answers; only then are views changed. `gone` are speakers
+    whose Lease has run out, or that are deleted: out of the view with them. `lost` are those of them that have been
+    gone for so long that they certainly do not run. `healthy` says whether this machine forwards. `leaving` asks to
+    hand over and end.
     """
 
     name: str
@@ -57,11 +60,12 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What a speaker says of itself. `held` are the addresses that it answers for now, `peers` the speakers that it hears.
+    """What a speaker says of itself. `held` are the addresses that it answers for now, `peers` the speakers that it
+    hears.
 
-    `proposal` is a view that it asks to be written to the API, in place of the one before. `refused` says at which interfaces it
-    cannot speak, and why. `conflicts` are those of late; the numbers only grow: addresses taken, frames of a second owner, losses of
-    authority.
+    `proposal` is a view that it asks to be written to the API, in place of the one before. `refused` says at which
+    interfaces it cannot speak, and why. `conflicts` are those of late; the numbers only grow: addresses taken, frames
+    of a second owner, losses of authority.
     """
 
     held: tuple[str, ...] = ()

@@ -1,8 +1,9 @@
-"""A node announces load-balancer addresses by L2: the cluster and this machine become the wish of the speaker, and what the
-speaker says becomes ServiceL2Status objects, events and metrics.
+"""A node announces load-balancer addresses by L2: the cluster and this machine become the wish of the speaker, and what
+the speaker says becomes ServiceL2Status objects, events and metrics.
 
     Services, slices, Nodes (the agent's mirror) -> selection -> Wish -> speaker -> State -> events, statuses
-    L2Advertisements, pools, Leases (own mirror) ->                                       -> the view, by compare-and-swap
+    L2Advertisements, pools, Leases (own mirror) ->                                       -> the view, by
+    compare-and-swap
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ LOOK = 0.5
 """Seconds until the wish is made again though nothing has moved: Leases run out."""
 LEAST_PAUSE = 0.02
 SHARE = 5
-"""After the time that it took to choose, so many times that is waited: a large cluster that changes all the time is not chosen for
-all the time.
+"""After the time that it took to choose, so many times that is waited: a large cluster that changes all the time is not
+chosen for all the time.
 """
 LINKS = 5.0
 STATUS_PAUSE = 0.2
@@ -98,7 +99,9 @@ class Announcing:
             self._moved.set()
 
     async def run(self) -> None:
-        """Until cancelled. A node about to go away hands over then; another leaves its speaker alone until the next agent."""
+        """Until cancelled. A node about to go away hands over then; another leaves its speaker alone until the next
+        agent.
+        """
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._own.run(), name="announce mirror")
@@ -245,7 +248,9 @@ class Announcing:
             if clock() < self._said.get(conflict, -SAY_AGAIN) + SAY_AGAIN:
                 continue
             self._said[conflict] = clock()
-            message = f"{conflict.mac} answers for {conflict.address} too, at interface {conflict.interface} of node {self._name}"
+            message = (
+                f"{conflict.mac} answers for {conflict.address} too, at interface {conflict.interface} of node {self._name}"
+            )
             wish = self._wishes.get(ip_address(conflict.address))
             for key in wish.services if wish is not None else ():
                 self._teller.say(Reason.ADDRESS_CONFLICT, message, self._cluster.snapshot.get(Service, key))
@@ -255,4 +260,3 @@ class Announcing:
             members = ", ".join(state.view.members)
             self._teller.say(Reason.ANNOUNCER_ISOLATED, f"hears no majority of {members}: announces no address until it does")
         self._had_authority = state.authority
-

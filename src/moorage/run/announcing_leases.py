@@ -44,8 +44,8 @@ class LeaseWriter:
         return True
 
     async def propose(self, view: View) -> View | None:
-        """The view that is written now: the proposed one, or the one that somebody else was first with. None where neither is
-        known: it is to be proposed again.
+        """The view that is written now: the proposed one, or the one that somebody else was first with. None where
+        neither is known: it is to be proposed again.
         """
         try:
             async with asyncio.timeout(RENEW):

@@ -1,11 +1,12 @@
-"""A small network for benchmarks and tests of failover: nodes that announce an address, a client that asks it, one backend.
+"""A small network for benchmarks and tests of failover: nodes that announce an address, a client that asks it, one
+backend.
 
     client 198.18.0.100 ---+
     node-N 198.18.0.(10+N) +--- LAN ---+ server 198.18.0.2: the backend
     node-N 198.19.0.(10+N) +--- management network ---+ server 198.19.0.2: the API
 
-Nodes are real: `moorage node` in a namespace, with its speaker. All of it ends with the block; a killed benchmark leaves empty
-namespaces, which `moorage down --instance` takes away.
+Nodes are real: `moorage node` in a namespace, with its speaker. All of it ends with the block; a killed benchmark
+leaves empty namespaces, which `moorage down --instance` takes away.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ FORM_SECONDS = 30.0
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What a client met since it was asked last: requests, those without an answer, the longest time without any in seconds.
-    `out_now`: the last one was not answered.
+    """What a client met since it was asked last: requests, those without an answer, the longest time without any in
+    seconds. `out_now`: the last one was not answered.
     """
 
     asked: int
@@ -132,12 +133,10 @@ class FailoverLab:
         mac = found[0].get_attr("NDA_LLADDR") if found else None
         return next((name for name in self.names if self.mac(name) == mac), None)
 
-    async def formed(self, *, without: str = "") -> None:
-        """Returns once every node votes, and the first address is answered from another than `without`."""
+    async def formed(self) -> None:
+        """Returns once every node votes, and the first address is answered."""
         async with asyncio.timeout(FORM_SECONDS):
-            while set((await self.view()).members) != set(self.names):
-                await asyncio.sleep(PAUSE)
-            while await self.owner(self.addresses[0]) in (None, without):
+            while set((await self.view()).members) != set(self.names) or await self.owner(self.addresses[0]) is None:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
         await self.asking.answered()
 
@@ -199,7 +198,9 @@ class FailoverLab:
         await self._build()
         await self._spawn("server", "answer", str(TARGET_PORT))
         kubeconfigs = {name: directory / f"kubeconfig.{name}" for name in self.names}
-        options = [word for name, path in kubeconfigs.items() for word in ("--kubeconfig-out", f"{node_identity(name)}=={path}")]
+        options = [
+            word for name, path in kubeconfigs.items() for word in ("--kubeconfig-out", f"{node_identity(name)}=={path}")
+        ]
         prefix = command_line(Entry(self.namespace("server")), ())
         self.server = ServerProcess(directory, options, f"{API_ADDRESS}:6443", prefix)
         self._stack.callback(self.server.stop)

@@ -1,10 +1,10 @@
 """Who asks and who answers in `moorage bench failover`: datagrams with numbers, each answered by itself.
 
-    answer PORT                  answers
-    ask ADDRESS PORT RATE        asks so many times a second; a line on standard input is answered by a line of JSON: a Window
+    answer PORT                  answers ask ADDRESS PORT RATE        asks so many times a second; a line on standard
+    input is answered by a line of JSON: a Window
 
-A request counts as lost when its answer is not there PATIENCE after the question for figures. Run with `python -I -S` and
-without site packages: it imports the standard library only.
+A request counts as lost when its answer is not there PATIENCE after the question for figures. Run with `python -I -S`
+and without site packages: it imports the standard library only.
 """
 
 from __future__ import annotations

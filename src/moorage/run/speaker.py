@@ -1,4 +1,6 @@
-"""`python -m moorage.run.speaker NAME`: the speaker of a node or an edge, which its agent starts (`speaker_child.py`)."""
+"""`python -m moorage.run.speaker NAME`: the speaker of a node or an edge, which its agent starts
+(`speaker_child.py`).
+"""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from moorage.announce.wish import State, Wish
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
 """Seconds until one that has ended is started again, doubling."""
 STEADY = 10.0
+POLL = 0.05
 
 log = structlog.get_logger()
 
@@ -66,8 +67,8 @@ class SpeakerChild:
         self._unsent = b""
         self.say(wish)
         limit = asyncio.get_running_loop().time() + seconds
-        while child.poll() is None and asyncio.get_running_loop().time() < limit:
-            await asyncio.sleep(0.01)
+        while child.poll() is None and asyncio.get_running_loop().time() < limit:  # noqa: ASYNC110
+            await asyncio.sleep(POLL)
         if child.poll() is None:
             child.kill()
         child.wait()
@@ -123,8 +124,8 @@ class SpeakerChild:
         while True:
             since, child = loop.time(), self._child
             assert child is not None
-            while child.poll() is None:
-                await asyncio.sleep(0.1)
+            while child.poll() is None:  # noqa: ASYNC110
+                await asyncio.sleep(POLL)
             self._close(child)
             self.state = State()
             self.news.set()
