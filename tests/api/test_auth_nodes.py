@@ -18,6 +18,8 @@ from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE, dns_slice
 NODE = User("system:node:node-1", (NODES,))
 A_NODE = Ask("create", "nodes")
 A_LEASE = Ask("create", "leases", "coordination.k8s.io", namespace="kube-node-lease")
+A_SYSTEM_LEASE = Ask("create", "leases", "coordination.k8s.io", namespace="moorage-system")
+A_STATUS = Ask("create", "servicel2statuses", "metallb.io", namespace="moorage-system")
 A_SLICE = Ask("create", "endpointslices", "discovery.k8s.io", namespace="kube-system")
 
 
@@ -31,6 +33,9 @@ def slice_(name: str = "kube-dns-node-1", service: str = "kube-dns", **endpoint:
     [
         (A_NODE, {"metadata": {"name": "node-1"}}),
         (A_LEASE, {"metadata": {"name": "node-1"}}),
+        (A_SYSTEM_LEASE, {"metadata": {"name": "announce-node-node-1"}}),
+        (A_SYSTEM_LEASE, {"metadata": {"name": "announce-view-node"}}),
+        (A_STATUS, {"metadata": {"name": "l2-0a.node-1"}}),
         (A_SLICE, slice_()),
         (Ask("update", "nodes", name="node-1"), {}),
         (Ask("update", "nodes", subresource="status", name="node-1"), {"metadata": {"name": "node-1"}}),
@@ -53,6 +58,8 @@ def test_what_is_its_own(ask: Ask, tree: dict[str, Any]) -> None:
         (A_NODE, {"metadata": [1]}, 'nodes "" is forbidden'),
         (A_LEASE, {"metadata": {"name": "node-2"}}, "can only access node lease with the same name as the requesting node"),
         (A_LEASE, {}, 'leases.coordination.k8s.io "" is forbidden'),
+        (A_SYSTEM_LEASE, {"metadata": {"name": "announce-node-node-2"}}, "may write only its own Lease of announcing"),
+        (A_STATUS, {"metadata": {"name": "l2-0a.node-2"}}, 'the name must end in ".node-1"'),
         (A_SLICE, slice_("kube-dns-node-2"), "may write only its own slice of kube-dns"),
         (A_SLICE, slice_(service="web"), "its label kubernetes.io/service-name must be kube-dns"),
         (A_SLICE, slice_(nodeName="node-2"), "must have its name as nodeName"),

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from moorage.announce.wish import State
 from moorage.datapath.counts import Amount, Counts, Pair, Sent
 from moorage.model.errors import HostError
 from moorage.model.meta import Key
@@ -109,3 +110,19 @@ def test_metrics_are_served_at_one_address_and_made_for_each_request() -> None:
     assert first.endswith(b"moorage_x 1\n")
     assert second.endswith(b"moorage_x 2\n")
     assert b"404" in other
+
+
+def test_the_speaker() -> None:
+    speaker = State(
+        held=("192.0.2.1", "192.0.2.2"), peers=("a", "b", "c"), authority=True, taken=5, conflicts_seen=2, isolations=1
+    )
+    text = render(Figures(), ForwardingTable(), Traffic(), speaker)
+    for line in (
+        "moorage_l2_addresses 2.0",
+        "moorage_l2_speakers 3.0",
+        "moorage_l2_authority 1.0",
+        "moorage_l2_takeovers_total 5.0",
+        "moorage_l2_conflicts_total 2.0",
+        "moorage_l2_isolations_total 1.0",
+    ):
+        assert line in text.splitlines()
