@@ -18,24 +18,25 @@ from msgspec.structs import replace
 
 from moorage.announce.l2 import NODE_LABEL, announced, status_verbs, wanted
 from moorage.announce.links_io import Links, read_links
-from moorage.announce.roll import DURATION, LOST, NODES, RENEW, Roll, view_of
-from moorage.announce.selection import L2Wish, l2_wishes
+from moorage.announce.roll import DURATION, LOST, RENEW, Roll, view_of
+from moorage.announce.selection import L2Wish
 from moorage.announce.speaker_io import clock
 from moorage.announce.timing import LEAVE
 from moorage.announce.wish import Conflict, State, View, Wish
 from moorage.client.mirror_io import Mirror, Want
 from moorage.client.perform_io import perform
-from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node, eligible
+from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key
 from moorage.model.metallb import L2Advertisement, ServiceL2Status
-from moorage.model.net import Address, parse_address
+from moorage.model.net import Address
 from moorage.model.ports import Client
 from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Changes, Snapshot
 from moorage.run.announcing_leases import LeaseWriter
+from moorage.run.announcing_part import Part
 from moorage.run.speaker_child import SpeakerChild
 from moorage.run.tell_io import Teller
 
@@ -65,18 +66,21 @@ def announce_wants(name: str) -> tuple[Want, ...]:
 
 
 class Announcing:
-    """`healthy` says whether this machine forwards. `moved` is to be called with each change of the agent's mirror."""
+    """`cluster` is the agent's mirror, and `moved` is to be called with each of its changes. `healthy` says whether this
+    machine forwards.
+    """
 
-    def __init__(self, name: str, client: Client, cluster: Mirror, teller: Teller, healthy: Callable[[], bool]) -> None:
-        self._name = name
+    def __init__(self, part: Part, client: Client, cluster: Mirror, teller: Teller, healthy: Callable[[], bool]) -> None:
+        self._part = part
+        self._name = name = part.name
         self._client = client
         self._cluster = cluster
         self._own = Mirror(client, announce_wants(name))
         self._teller = teller
         self._healthy = healthy
         self._speaker = SpeakerChild(name)
-        self._roll = Roll(NODES, name)
-        self._leases = LeaseWriter(NODES, name, client)
+        self._roll = Roll(part.group, name)
+        self._leases = LeaseWriter(part.group, name, client)
         self._peers: dict[str, tuple[str, ...]] = {}
         self._links = Links({}, {})
         self._wishes: Mapping[Address, L2Wish] = {}
@@ -112,7 +116,7 @@ class Announcing:
                 tasks.create_task(self._report(), name="announce state")
                 tasks.create_task(self._wish_on(), name="announce wish")
         finally:
-            if eligible(self._node()):
+            if self._part.stays(self._snapshot()):
                 self._speaker.let_go()
             else:
                 await self._end()
@@ -120,13 +124,8 @@ class Announcing:
     async def _end(self) -> None:
         await self._speaker.end(replace(self._wish, leaving=True), LEAVE + 1.0)
 
-    def _node(self) -> Node | None:
-        return self._cluster.snapshot.get(Node, Key("", self._name))
-
-    def _addresses(self) -> tuple[Address, ...]:
-        node = self._node()
-        parsed = (parse_address(each) for each in node.internal_ips) if node is not None else ()
-        return tuple(each for each in parsed if each is not None)
+    def _snapshot(self) -> Snapshot:
+        return Snapshot({**self._cluster.snapshot.by_type, **self._own.snapshot.by_type})
 
     async def _follow_own(self) -> None:
         while True:
@@ -156,11 +155,11 @@ class Announcing:
             await asyncio.sleep(max(LEAST_PAUSE, SHARE * (time.monotonic() - since)))
 
     async def _wish_once(self) -> None:
-        snapshot, healthy = Snapshot({**self._cluster.snapshot.by_type, **self._own.snapshot.by_type}), self._healthy()
+        snapshot, healthy = self._snapshot(), self._healthy()
         if self._changed:
             self._changed = False
-            self._wishes = l2_wishes(snapshot) if snapshot.all(L2Advertisement) else {}
-        if not self._concerns(snapshot):
+            self._wishes = self._part.wishes(snapshot)
+        if not self._part.concerns(snapshot):
             if self._speaker.runs:
                 await self._end()
             return
@@ -171,20 +170,12 @@ class Announcing:
         self._wish = self._make_wish(snapshot, healthy, clock())
         self._speaker.say(self._wish)
 
-    def _concerns(self, snapshot: Snapshot) -> bool:
-        """Whether an advertisement selects this node, whatever it announces now."""
-        node = self._node()
-        if node is None:
-            return False
-        selectors = (each.spec.node_selectors for each in snapshot.all(L2Advertisement).values())
-        return any(not each or any(one.matches(node.metadata.labels) for one in each) for each in selectors)
-
     def _make_wish(self, snapshot: Snapshot, healthy: bool, now: float) -> Wish:
         """Without the API the others stay as they were last known."""
         leases = snapshot.all(Lease)
         self._roll.look(leases, now)
-        self._view = max(self._view, view_of(leases.get(NODES.view)), key=lambda each: each.epoch)
-        heard, own = self._roll.heard(now), self._addresses()
+        self._view = max(self._view, view_of(leases.get(self._part.group.view)), key=lambda each: each.epoch)
+        heard, own = self._roll.heard(now), self._part.addresses(snapshot)
         if heard:
             self._peers = self._roll.peers(now, self._view.members)
         fitting = {address: self._links.fitting(address, own) for address in self._wishes}
@@ -204,7 +195,7 @@ class Announcing:
         await self._begun.wait()
         while True:
             if self._speaker.runs:
-                await self._leases.renew(self._addresses(), self._own.snapshot.all(Lease))
+                await self._leases.renew(self._part.addresses(self._snapshot()), self._own.snapshot.all(Lease))
             await asyncio.sleep(RENEW)
 
     async def _propose(self) -> None:
@@ -236,7 +227,7 @@ class Announcing:
             at = {each.address: each.interfaces for each in self._wish.wanted}
             services = announced(state.held, self._wishes, at)
             for key in services.keys() - self._told.keys():
-                message = f'announcing from node "{self._name}" with protocol "layer2"'
+                message = f'announcing from {self._part.group.word} "{self._name}" with protocol "layer2"'
                 self._teller.say(Reason.NODE_ASSIGNED, message, self._cluster.snapshot.get(Service, key), warning=False)
             self._told = services
             verbs = status_verbs(self._name, services, self._own.snapshot.all(ServiceL2Status))
@@ -248,15 +239,13 @@ class Announcing:
             if clock() < self._said.get(conflict, -SAY_AGAIN) + SAY_AGAIN:
                 continue
             self._said[conflict] = clock()
-            message = (
-                f"{conflict.mac} answers for {conflict.address} too, at interface {conflict.interface} of node {self._name}"
-            )
+            message = f"{conflict.mac} answers for {conflict.address} too, at interface {conflict.interface} of {self._name}"
             wish = self._wishes.get(ip_address(conflict.address))
             for key in wish.services if wish is not None else ():
                 self._teller.say(Reason.ADDRESS_CONFLICT, message, self._cluster.snapshot.get(Service, key))
 
     def _say_authority(self, state: State) -> None:
-        if self._had_authority and not state.authority and self._speaker.runs:
+        if self._had_authority and not state.authority and state.view.members:
             members = ", ".join(state.view.members)
             self._teller.say(Reason.ANNOUNCER_ISOLATED, f"hears no majority of {members}: announces no address until it does")
         self._had_authority = state.authority

@@ -38,6 +38,7 @@ from moorage.model.snapshot import Changes, Snapshot
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
 from moorage.run.announcing import Announcing
+from moorage.run.announcing_part import node_part
 from moorage.run.begin_io import look_around
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
@@ -129,7 +130,7 @@ async def run_node(settings: NodeSettings) -> None:
     async with HttpClient(access, user_agent="moorage-node") as client:
         mirror = Mirror(client, wants(settings.name))
         teller = Teller(client, "moorage-node", lambda: mirror.snapshot.get(Node, Key("", settings.name)))
-        announcing = Announcing(settings.name, client, mirror, teller, forwarder.first_table.is_set)
+        announcing = Announcing(node_part(settings.name), client, mirror, teller, forwarder.first_table.is_set)
         health = HealthServer(settings.health_port, lambda: node_health(settings.name, forwarder.health(), mirror.snapshot))
         health.listen()
         servers: list[HealthServer | MetricsServer] = [health]

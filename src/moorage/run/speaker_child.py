@@ -51,8 +51,8 @@ class SpeakerChild:
             self._watching = asyncio.create_task(self._keep_running(), name="speaker")
 
     def say(self, wish: Wish) -> None:
-        """What does not go into the pipe at once is let go: the next wish says all again."""
-        if self._child is None or self._child.stdin is None:
+        """What does not go into the pipe at once goes with the next wish. One that does not run is told later."""
+        if self._child is None or self._child.stdin is None or self._child.stdin.closed:
             return
         self._unsent = self._unsent or msgspec.json.encode(wish) + b"\n"
         with suppress(BlockingIOError, BrokenPipeError):
