@@ -5,8 +5,8 @@ from ipaddress import ip_address
 from moorage.announce.l2 import announced, status_name, status_verbs, wanted
 from moorage.announce.selection import L2Wish
 from moorage.announce.wish import Wanted
-from moorage.model.cluster import SYSTEM_NAMESPACE
-from moorage.model.meta import Key, ObjectMeta
+from moorage.model.cluster import SYSTEM_NAMESPACE, Node
+from moorage.model.meta import Key, ObjectMeta, OwnerReference
 from moorage.model.metallb import AnnouncingInterface, ServiceL2Status, ServiceL2StatusStatus
 from moorage.model.verbs import Create, Delete, MergePatch
 
@@ -41,9 +41,10 @@ def test_statuses_follow_what_is_announced() -> None:
     assert status_verbs("one", {WEB: {"eth0"}}, known) == [Delete(ServiceL2Status, old.key)]
     (patch,) = status_verbs("one", {WEB: {"eth1"}, DNS: {"eth0"}}, known)
     assert isinstance(patch, MergePatch)
-    create, fill = status_verbs("one", {WEB: {"eth0"}}, {})
+    create, fill = status_verbs("one", {WEB: {"eth0"}}, {}, Node(metadata=ObjectMeta(name="one", uid="u-1")))
     assert isinstance(create, Create)
     assert isinstance(fill, MergePatch)
     assert create.obj.metadata.labels["metallb.io/service-name"] == "web"
     assert fill.patch["status"]["interfaces"] == [{"name": "eth0"}]
     assert create.obj.key.name.endswith(".one")
+    assert create.obj.metadata.owner_references == (OwnerReference("v1", "Node", "one", "u-1"),)

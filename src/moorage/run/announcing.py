@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from ipaddress import ip_address
 
 import structlog
@@ -49,6 +50,8 @@ chosen for all the time.
 """
 LINKS = 5.0
 STATUS_PAUSE = 0.2
+LAST_WORDS = 1.0
+"""Seconds for what the API is told of at the end."""
 SAY_AGAIN = 60.0
 """Seconds until a conflict that goes on is said again."""
 
@@ -120,6 +123,9 @@ class Announcing:
                 self._speaker.let_go()
             else:
                 await self._end()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_WORDS):
+                        await self._write_statuses({})
 
     async def _end(self) -> None:
         await self._speaker.end(replace(self._wish, leaving=True), LEAVE + 1.0)
@@ -230,9 +236,14 @@ class Announcing:
                 message = f'announcing from {self._part.group.word} "{self._name}" with protocol "layer2"'
                 self._teller.say(Reason.NODE_ASSIGNED, message, self._cluster.snapshot.get(Service, key), warning=False)
             self._told = services
-            verbs = status_verbs(self._name, services, self._own.snapshot.all(ServiceL2Status))
-            if verbs and await perform(self._client, verbs, "moorage-node", time.time):
+            if not await self._write_statuses(services):
                 await asyncio.sleep(1.0)
+
+    async def _write_statuses(self, services: Mapping[Key, set[str]]) -> bool:
+        """Whether they are as they should be."""
+        known, node = self._own.snapshot.all(ServiceL2Status), self._cluster.snapshot.get(Node, Key("", self._name))
+        verbs = status_verbs(self._name, services, known, node)
+        return not verbs or not await perform(self._client, verbs, "moorage-node", time.time)
 
     def _say_conflicts(self, state: State) -> None:
         for conflict in state.conflicts:
