@@ -6,28 +6,13 @@ from ipaddress import ip_interface
 
 from pyroute2 import AsyncIPRoute
 
+from moorage.announce.links import Links
 from moorage.model.net import Address, Prefix
 
 _LOOPBACK = 0x08
 _NO_ARP = 0x80
 _UP = 0x01
 _LINK_SCOPE = 253
-
-
-class Links:
-    """What `read_links` found: prefixes by interface, and where each own address is."""
-
-    def __init__(self, prefixes: dict[str, tuple[Prefix, ...]], own: dict[Address, str]) -> None:
-        self.prefixes = prefixes
-        self.own = own
-
-    def fitting(self, address: Address, met_at: tuple[Address, ...]) -> tuple[str, ...]:
-        """The interfaces at which an address is answered for where nobody names any: those whose network it is in, and
-        those where the other speakers are met.
-        """
-        found = [name for name, prefixes in self.prefixes.items() if any(address in each for each in prefixes)]
-        found += [self.own[each] for each in met_at if each in self.own]
-        return tuple(sorted(set(found)))
 
 
 async def read_links() -> Links:

@@ -35,8 +35,8 @@ class Memory(msgspec.Struct):
     membership: Membership
     grants: Grants
     claims: Claims
-    last_claimed: dict[bytes, float] = {}
-    pauses: dict[bytes, float] = {}
+    last_claimed: dict[bytes, float] = msgspec.field(default_factory=dict)
+    pauses: dict[bytes, float] = msgspec.field(default_factory=dict)
 
 
 class Speaker:
@@ -152,6 +152,9 @@ class Speaker:
             self._packed = {each.packed: each for each in wanted}
             self._electorate = Electorate(wanted)
             self._electors = None
+            for times in (self.memory.last_claimed, self.memory.pauses):
+                for each in times.keys() - self._packed.keys():
+                    del times[each]
 
     def _ack(self, other: str, now: float) -> Ack | None:
         record = self.memory.grants.records.get(other)

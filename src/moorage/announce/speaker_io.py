@@ -14,7 +14,6 @@ import secrets
 import selectors
 import socket
 import sys
-import time
 from contextlib import suppress
 from ipaddress import ip_address
 
@@ -23,6 +22,7 @@ from msgspec.structs import replace
 
 from moorage.announce.arp import Arp
 from moorage.announce.beats_io import Beats
+from moorage.announce.clock_io import clock
 from moorage.announce.inherit_io import bequeath, heir, inherit
 from moorage.announce.ndp import Ndp
 from moorage.announce.repeats import Repeats
@@ -42,11 +42,6 @@ REMEMBER_CONFLICT = 10.0
 PRIORITY = 1
 
 Told = socket.socket | int
-
-
-def clock() -> float:
-    """Seconds, which go on while the machine sleeps (CLOCK_BOOTTIME): what ran out then has run out."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def be_prompt() -> None:

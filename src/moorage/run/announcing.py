@@ -17,11 +17,11 @@ from ipaddress import ip_address
 import structlog
 from msgspec.structs import replace
 
+from moorage.announce.clock_io import clock
 from moorage.announce.l2 import NODE_LABEL, announced, status_verbs, wanted
-from moorage.announce.links_io import Links, read_links
+from moorage.announce.links import Links
 from moorage.announce.roll import DURATION, LOST, RENEW, Roll, view_of
 from moorage.announce.selection import L2Wish
-from moorage.announce.speaker_io import clock
 from moorage.announce.timing import LEAVE
 from moorage.announce.wish import Conflict, State, View, Wish
 from moorage.client.mirror_io import Mirror, Want
@@ -85,7 +85,7 @@ class Announcing:
         self._roll = Roll(part.group, name)
         self._leases = LeaseWriter(part.group, name, client)
         self._peers: dict[str, tuple[str, ...]] = {}
-        self._links = Links({}, {})
+        self._links = Links()
         self._wishes: Mapping[Address, L2Wish] = {}
         self._wish = Wish(name)
         self._view = View()
@@ -142,6 +142,8 @@ class Announcing:
     async def _look_at_links(self) -> None:
         """Costs something where there are many Pods, so not before there is something to announce."""
         await self._begun.wait()
+        from moorage.announce.links_io import read_links  # loading pyroute2 takes 0.14 s
+
         while True:
             self._links = await read_links()
             self._moved.set()
