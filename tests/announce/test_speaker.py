@@ -11,11 +11,11 @@ from moorage.announce.timing import UP
 from moorage.model.net import Address
 from tests.announce.speakers import World
 
-FORMED = 9.0
+FORMED = 6.0
 """Virtual seconds in which a world of five has one view of all."""
 
 
-def formed(count: int, addresses: int = 6, seed: int = 1) -> World:
+def formed(count: int, addresses: int = 4, seed: int = 1) -> World:
     world = World(count, addresses, seed)
     world.run(FORMED)
     assert set(world.view.members) == set(world.machines)
@@ -85,7 +85,7 @@ def test_an_api_outage_changes_no_owner() -> None:
     since = world.now
     for each in world.machines.values():
         each.api = False
-    world.run(30.0)
+    world.run(12.0)
     assert max(world.silence(each, since) for each in world.addresses) == 0.0
     world.crash("node-2")
     world.run(1.0)
@@ -117,7 +117,7 @@ def test_a_majority_that_is_cut_off_from_the_api_keeps_its_addresses() -> None:
     for name in ("node-0", "node-1", "node-2"):
         world.machines[name].api = False
     world.partition(["node-0", "node-1", "node-2"])
-    world.run(30.0)
+    world.run(12.0)
     assert all(world.owners(each)[0] in ("node-0", "node-1", "node-2") for each in world.addresses)
 
 
