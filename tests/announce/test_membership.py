@@ -121,3 +121,17 @@ def test_one_that_was_silent_joins_anew() -> None:
     assert made.candidates(NOW + UP) == frozenset()
     hears(made, "b", NOW + UP + BEAT, NOW + UP + JOIN + BEAT, 4)
     assert made.candidates(NOW + UP + JOIN + BEAT) == {"b"}
+
+
+def test_each_new_view_is_waited_for_anew() -> None:
+    made = of(THREE, "b", "c", "d", "e")
+    wanted = wish("b", "c", "d", "e")
+    first = later(made, wanted)
+    assert first == View(5, ("a", "b", "c", "d"))
+    made.adopt(first)
+    hears(made, "d", NOW + UP + BEAT, NOW + 3 * UP, 4)
+    for at in (NOW + UP, NOW + 3 * UP):
+        assert made.proposal(wanted, True, at) is None, "nobody else is known to have it"
+    for name in ("b", "c", "e"):
+        hears(made, name, NOW + 3 * UP + BEAT, NOW + 4 * UP, 5)
+    assert made.proposal(wanted, True, NOW + 4 * UP) is None
