@@ -18,8 +18,9 @@ from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE, dns_slice
 NODE = User("system:node:node-1", (NODES,))
 A_NODE = Ask("create", "nodes")
 A_LEASE = Ask("create", "leases", "coordination.k8s.io", namespace="kube-node-lease")
-AN_APPLIED = Ask("create", "leases", "coordination.k8s.io", namespace="moorage-system")
+A_SYSTEM_LEASE = Ask("create", "leases", "coordination.k8s.io", namespace="moorage-system")
 A_STATUS = Ask("create", "servicebgpstatuses", "metallb.io", namespace="metallb-system")
+AN_L2_STATUS = Ask("create", "servicel2statuses", "metallb.io", namespace="moorage-system")
 A_SLICE = Ask("create", "endpointslices", "discovery.k8s.io", namespace="kube-system")
 
 
@@ -33,7 +34,10 @@ def slice_(name: str = "kube-dns-node-1", service: str = "kube-dns", **endpoint:
     [
         (A_NODE, {"metadata": {"name": "node-1"}}),
         (A_LEASE, {"metadata": {"name": "node-1"}}),
-        (AN_APPLIED, {"metadata": {"name": "applied-node-node-1"}}),
+        (A_SYSTEM_LEASE, {"metadata": {"name": "applied-node-node-1"}}),
+        (A_SYSTEM_LEASE, {"metadata": {"name": "announce-node-node-1"}}),
+        (A_SYSTEM_LEASE, {"metadata": {"name": "announce-view-node"}}),
+        (AN_L2_STATUS, {"metadata": {"name": "l2-0a.node-1"}}),
         (A_SLICE, slice_()),
         (A_STATUS, {"metadata": {"name": "bgp-node-1-0123456789"}}),
         (Ask("update", "nodes", name="node-1"), {}),
@@ -56,11 +60,17 @@ def test_what_is_its_own(ask: Ask, tree: dict[str, Any]) -> None:
         (A_NODE, {"metadata": {"generateName": "node-1"}}, 'nodes "" is forbidden'),
         (A_NODE, {"metadata": [1]}, 'nodes "" is forbidden'),
         (A_LEASE, {"metadata": {"name": "node-2"}}, "can only access node lease with the same name as the requesting node"),
-        (AN_APPLIED, {"metadata": {"name": "node-1"}}, 'leases.coordination.k8s.io "node-1" is forbidden'),
-        (AN_APPLIED, {"metadata": {"name": "applied-node-node-2"}}, "is forbidden"),
+        (A_SYSTEM_LEASE, {"metadata": {"name": "node-1"}}, 'leases.coordination.k8s.io "node-1" is forbidden'),
+        (A_SYSTEM_LEASE, {"metadata": {"name": "applied-node-node-2"}}, "is forbidden"),
         (A_STATUS, {"metadata": {"name": "bgp-node-2-0123456789"}}, "may write only what is named bgp-node-1-"),
         (A_STATUS, {"metadata": {"generateName": "bgp-"}}, "may write only what is named bgp-node-1-"),
         (A_LEASE, {}, 'leases.coordination.k8s.io "" is forbidden'),
+        (
+            A_SYSTEM_LEASE,
+            {"metadata": {"name": "announce-node-node-2"}},
+            "may write only its own Leases: applied-node-node-1, announce-node",
+        ),
+        (AN_L2_STATUS, {"metadata": {"name": "l2-0a.node-2"}}, 'the name must end in ".node-1"'),
         (A_SLICE, slice_("kube-dns-node-2"), "may write only its own slice of kube-dns"),
         (A_SLICE, slice_(service="web"), "its label kubernetes.io/service-name must be kube-dns"),
         (A_SLICE, slice_(nodeName="node-2"), "must have its name as nodeName"),

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from moorage.announce.wish import State
 from moorage.datapath.counts import Amount, Counts, Pair, Sent
 from moorage.model.errors import HostError
 from moorage.model.meta import Key
@@ -118,3 +119,19 @@ def test_bgp_sessions() -> None:
     assert told["moorage_bgp_announced_prefixes", "metallb-system/tor"] == 3
     assert told["moorage_bgp_sessions_established_total", "metallb-system/tor"] == 2
     assert "moorage_bgp" not in render(Figures(), TABLE, traffic())
+
+
+def test_the_speaker() -> None:
+    speaker = State(
+        held=("192.0.2.1", "192.0.2.2"), peers=("a", "b", "c"), authority=True, taken=5, conflicts_seen=2, isolations=1
+    )
+    text = render(Figures(), ForwardingTable(), Traffic(), speaker)
+    for line in (
+        "moorage_l2_addresses 2.0",
+        "moorage_l2_speakers 3.0",
+        "moorage_l2_authority 1.0",
+        "moorage_l2_takeovers_total 5.0",
+        "moorage_l2_conflicts_total 2.0",
+        "moorage_l2_isolations_total 1.0",
+    ):
+        assert line in text.splitlines()

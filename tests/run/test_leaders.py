@@ -10,7 +10,7 @@ from typing import Any
 
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
-from moorage.model.cluster import Event, Lease, Namespace, Node
+from moorage.model.cluster import Event, Lease, Node
 from moorage.model.meta import Key
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
@@ -70,7 +70,6 @@ def test_one_of_two_works(tmp_path: Path) -> None:
         roles = [asyncio.create_task(run_controller(settings(kubeconfig, ports[0])))]
         try:
             async with HttpClient(load(admin)) as client:
-                await client.create(made(Namespace, "moorage-system", ""))
                 await client.create(made(Node, "node-1", ""))
 
                 async def leads(port: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from moorage.announce.wish import State
 from moorage.datapath.counts import Counts
 from moorage.datapath.fake import FakeDatapath
 from moorage.datapath.nft.counting_io import NftCounters
@@ -162,7 +163,7 @@ def test_an_agents_metrics_where_the_kernel_does_not_tell_its_counts() -> None:
         def read(self) -> Counts:
             raise HostError("no")
 
-    text = Measurements(Figures(operations=3), ForwardingTable, Silent()).render()
+    text = Measurements(Figures(operations=3), ForwardingTable, Silent(), State).render()
     assert "moorage_sync_operations_total 3.0" in text
 
 

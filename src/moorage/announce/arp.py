@@ -1,4 +1,6 @@
-"""ARP: what a frame says, the answer to a question, and the frames that tell the neighbours unasked (RFC 826, RFC 5227)."""
+"""ARP: what a frame says, the answer to a question, and the frames that tell the neighbours unasked (RFC 826, RFC
+5227).
+"""
 
 from __future__ import annotations
 
@@ -42,12 +44,16 @@ def answer(mac: bytes, asked: Arp) -> bytes:
 
 
 def gratuitous(mac: bytes, address: IPv4Address) -> tuple[bytes, bytes]:
-    """A request and a reply, both broadcast, with the address as sender and as target: some hosts heed only one of them."""
+    """A request and a reply, both broadcast, with the address as sender and as target: some hosts heed only one of
+    them.
+    """
     return _gratuitous(mac, address, _REQUEST), _gratuitous(mac, address, _REPLY)
 
 
 def _gratuitous(mac: bytes, address: IPv4Address, operation: int) -> bytes:
-    """Ethernet destination, source, type; then hardware type 1, protocol 0x0800, lengths 6 and 4, operation, sender, target."""
+    """Ethernet destination, source, type; then hardware type 1, protocol 0x0800, lengths 6 and 4, operation, sender,
+    target.
+    """
     target = b"\0" * 6 if operation == _REQUEST else mac
     head = _ETHERNET.pack(BROADCAST, mac, ETHERTYPE)
     return head + _BODY.pack(1, 0x0800, 6, 4, operation, mac, address.packed, target, address.packed)

@@ -1,6 +1,8 @@
-"""Neighbour discovery: what a frame says, the answer to a solicitation, and the advertisement that tells everybody unasked.
+"""Neighbour discovery: what a frame says, the answer to a solicitation, and the advertisement that tells everybody
+unasked.
 
-Source: RFC 4861 sections 4.3, 4.4, 7.2.4 and 7.2.6; RFC 4862 section 5.4 for the questions of duplicate address detection.
+Source: RFC 4861 sections 4.3, 4.4, 7.2.4 and 7.2.6; RFC 4862 section 5.4 for the questions of duplicate address
+detection.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ _OPTIONS_AT = 78
 
 
 class Ndp(msgspec.Struct, frozen=True):
-    """One message: whether it asks for `target`, or says that `mac` has it. `sender` is :: where it asks for duplicates."""
+    """One message: whether it asks for `target`, or says that `mac` has it. `sender` is :: where it asks for
+    duplicates.
+    """
 
     asks: bool
     mac: bytes
@@ -92,8 +96,8 @@ def _advertisement(mac: bytes, target: IPv6Address, to_mac: bytes, to: IPv6Addre
 
 
 def checksum(source: IPv6Address, destination: IPv6Address, message: bytes) -> int:
-    """The ICMPv6 checksum over the pseudo-header and the message, whose own checksum field is zero (RFC 8200 section 8.1).
-    Over a message with its checksum in place it is 0.
+    """The ICMPv6 checksum over the pseudo-header and the message, whose own checksum field is zero (RFC 8200 section
+    8.1). Over a message with its checksum in place it is 0.
     """
     data = source.packed + destination.packed + struct.pack("!II", len(message), ICMPV6) + message
     data += b"\0" * (len(data) % 2)

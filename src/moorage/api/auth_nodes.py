@@ -27,8 +27,11 @@ DNS_NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
 
 ANNOUNCEMENT_NAMESPACES = ("metallb-system", "moorage-system")
 """Where nodes may read the passwords of BGP sessions. A speaker of MetalLB reads those of its own namespace."""
+ANNOUNCE_VIEW = "announce-view-node"
+"""The Lease that says which nodes vote on who announces what: any of them writes it, each time with the version it has seen."""
 
 CREATE = "create"
+_READ = ("get", "list", "watch")
 
 
 def always(user: User, ask: Ask, node_of: NodeOf) -> bool:
@@ -54,6 +57,25 @@ def _lease_name(user: User, namespace: str) -> str:
     if namespace != SYSTEM_NAMESPACE:
         return ""
     return applied_lease_key(*((NODE, user.node) if user.node else (EDGE, user.edge))).name
+
+
+def _system_leases(user: User) -> tuple[str, ...]:
+    """What a node may write in the namespace of our own: what its kernel holds, that it announces, and who votes."""
+    return (_lease_name(user, SYSTEM_NAMESPACE), f"announce-node-{user.node}", ANNOUNCE_VIEW)
+
+
+def system_leases(user: User, ask: Ask, node_of: NodeOf) -> bool:
+    return ask.namespace == SYSTEM_NAMESPACE
+
+
+def announce_leases(user: User, ask: Ask, node_of: NodeOf) -> bool:
+    return ask.namespace == SYSTEM_NAMESPACE and (_is_named(ask, ANNOUNCE_VIEW) or _is_named(ask, f"announce-node-{user.node}"))
+
+
+def own_l2_status(user: User, ask: Ask, node_of: NodeOf) -> bool:
+    """Their names end in the node's own after the first dot."""
+    own = ask.name.partition(".")[2] == user.node or (ask.verb in (CREATE, *_READ) and not ask.name)
+    return ask.namespace == SYSTEM_NAMESPACE and own
 
 
 def own_dns_slice(user: User, ask: Ask, node_of: NodeOf) -> bool:
@@ -95,10 +117,16 @@ def check_body(user: User, ask: Ask, tree: Tree) -> None:
         return
     if ask.full == "nodes":
         _check_name(ask, tree, node, f'node "{node}" is not allowed to modify node "{_name(tree)}"')
+    elif ask.full == "leases.coordination.k8s.io" and ask.namespace == SYSTEM_NAMESPACE:
+        if (ask.name or _name(tree)) not in _system_leases(user):
+            raise not_admitted(
+                ask, _name(tree), f'node "{node}" may write only its own Leases: {", ".join(_system_leases(user))}'
+            )
+    elif ask.full == "servicel2statuses.metallb.io":
+        if (ask.name or _name(tree)).partition(".")[2] != node:
+            raise not_admitted(ask, _name(tree), f'the name must end in ".{node}"')
     elif ask.full == "leases.coordination.k8s.io":
-        _check_name(
-            ask, tree, _lease_name(user, ask.namespace), "can only access node lease with the same name as the requesting node"
-        )
+        _check_name(ask, tree, node, "can only access node lease with the same name as the requesting node")
     elif ask.full == "servicebgpstatuses.metallb.io":
         if not _is_bgp_status(ask.name or _name(tree), node):
             raise not_admitted(ask, _name(tree), f'node "{node}" may write only what is named bgp-{node}-')

@@ -16,12 +16,15 @@ from moorage.api.auth_nodes import (
     Condition,
     NodeOf,
     always,
+    announce_leases,
     announcement_secret,
     own_bgp_status,
     own_dns_slice,
+    own_l2_status,
     own_lease,
     own_node,
     own_pods,
+    system_leases,
 )
 
 ANY = "*"
@@ -68,10 +71,12 @@ DOCUMENTS = f"/ /api /api/* /apis /apis/* /openapi /openapi/* {OPEN}"
 EVENTS = "events events.events.k8s.io"
 SLICES = "endpointslices.discovery.k8s.io"
 ANNOUNCEMENTS = " ".join(
-    f"{each}.metallb.io" for each in ("ipaddresspools", "bgppeers", "bgpadvertisements", "communities", "bfdprofiles")
+    f"{each}.metallb.io"
+    for each in ("ipaddresspools", "l2advertisements", "bgppeers", "bgpadvertisements", "communities", "bfdprofiles")
 )
 BGP_STATUSES = "servicebgpstatuses.metallb.io"
 LEASES = "leases.coordination.k8s.io"
+L2_STATUSES = "servicel2statuses.metallb.io servicel2statuses.metallb.io/status"
 SELF_REVIEWS = (
     "selfsubjectaccessreviews.authorization.k8s.io selfsubjectrulesreviews.authorization.k8s.io "
     "selfsubjectreviews.authentication.k8s.io"
@@ -98,6 +103,9 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
         _may("get list watch", BGP_STATUSES),
         _may("create delete", BGP_STATUSES, own_bgp_status),
         _may("patch", f"{BGP_STATUSES}/status", own_bgp_status),
+        _may(READ, LEASES, system_leases),
+        _may("create update", LEASES, announce_leases),
+        _may(f"{READ} create update patch delete", L2_STATUSES, own_l2_status),
         # what the kubelet lives by
         _may("create update patch", "nodes", own_node),
         _may("update patch", "nodes/status", own_node),

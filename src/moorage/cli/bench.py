@@ -12,6 +12,7 @@ from moorage.cli.bench_bytes import bytes_
 from moorage.cli.bench_churn import churn
 from moorage.cli.bench_coldstart import coldstart
 from moorage.cli.bench_connect import connect
+from moorage.cli.bench_failover import failover
 from moorage.cli.bench_update import update
 from moorage.cli.measured import figures, machine
 from moorage.cli.output import Output, OutputOption, console, print_json
@@ -70,7 +71,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
 
 
 def register(app: typer.Typer) -> None:
-    for command in (coldstart, update, churn, connect):
+    for command in (coldstart, update, churn, connect, failover):
         bench.command()(command)
     bench.command("bytes")(bytes_)
     app.add_typer(bench, name="bench")

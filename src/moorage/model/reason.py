@@ -120,6 +120,13 @@ class Reason(enum.Enum):
     """BFD cannot be started or set up: BGP sessions go on without it, and it is tried again."""
     PASSWORD_MISSING = "PasswordMissing"  # noqa: S105
     """The Secret with the password of a BGP session is not there or holds none: there is no session."""
+    # Announcing addresses (announce).
+    NODE_ASSIGNED = "NodeAssigned"
+    """A node announces the Service's address from now on; the message says which one."""
+    ADDRESS_CONFLICT = "AddressConflict"
+    """Another machine on the network answers for an address that a node announces; the message has its MAC."""
+    ANNOUNCER_ISOLATED = "AnnouncerIsolated"
+    """A node hears no majority of those that announce: it announces nothing until it does."""
 
     # Health checks of Services (observe).
     FAILED_TO_START_SERVICE_HEALTHCHECK = "FailedToStartServiceHealthcheck"

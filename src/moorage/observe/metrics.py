@@ -11,19 +11,24 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from moorage.announce.wish import State
 from moorage.model.reason import Reason
 from moorage.observe.figures import BOUNDS, Figures
 from moorage.observe.traffic import Owner, Tally, Traffic
 from moorage.table.types import ForwardingTable
 
+SILENT = State()
+"""Of an agent without a speaker."""
+
 _PORT = ("namespace", "service", "port", "protocol")
 _DIRECTION = "direction"
 
 
-def render(figures: Figures, table: ForwardingTable, traffic: Traffic) -> str:
+def render(figures: Figures, table: ForwardingTable, traffic: Traffic, speaker: State = SILENT) -> str:
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
-    registry.register(_Metrics([*_of_agent(figures), *_of_bgp(figures), *_of_table(table), *_of_traffic(traffic)]))
+    parts = (_of_agent(figures), _of_bgp(figures), _of_table(table), _of_traffic(traffic), _of_speaker(speaker))
+    registry.register(_Metrics([each for part in parts for each in part]))
     return generate_latest(registry).decode()
 
 
@@ -91,6 +96,21 @@ def _by_reason(name: str, text: str, counts: Counter[Reason]) -> Metric:
     for reason, count in sorted(counts.items(), key=lambda each: each[0].value):
         made.add_metric((reason.value,), count)
     return made
+
+
+def _of_speaker(speaker: State) -> Iterator[Metric]:
+    for name, text, value in (
+        ("moorage_l2_addresses", "Load-balancer addresses that this node answers for by ARP and NDP.", len(speaker.held)),
+        ("moorage_l2_speakers", "Speakers that this node hears, itself included.", len(speaker.peers)),
+        ("moorage_l2_authority", "1 while a majority of the speakers hears this one, else 0.", int(speaker.authority)),
+    ):
+        yield GaugeMetricFamily(name, text, value)
+    for name, text, value in (
+        ("moorage_l2_takeovers", "Addresses taken over.", speaker.taken),
+        ("moorage_l2_conflicts", "Frames in which another machine claimed an address of this node.", speaker.conflicts_seen),
+        ("moorage_l2_isolations", "Losses of the majority.", speaker.isolations),
+    ):
+        yield CounterMetricFamily(name, text, value)
 
 
 def _of_traffic(traffic: Traffic) -> Iterator[Metric]:

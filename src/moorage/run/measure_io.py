@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from moorage.announce.wish import State
 from moorage.datapath.nft.counting_io import NftCounters
 from moorage.model.errors import HostError
 from moorage.observe.figures import Figures
@@ -18,10 +19,13 @@ log = structlog.get_logger()
 class Measurements:
     """`render` may run on any one thread at a time, always in the same network namespace."""
 
-    def __init__(self, figures: Figures, table: Callable[[], ForwardingTable], counters: NftCounters) -> None:
+    def __init__(
+        self, figures: Figures, table: Callable[[], ForwardingTable], counters: NftCounters, speaker: Callable[[], State]
+    ) -> None:
         self._figures = figures
         self._table = table
         self._counters = counters
+        self._speaker = speaker
         self._traffic = Traffic()
 
     def render(self) -> str:
@@ -33,4 +37,4 @@ class Measurements:
             self._counters.forget(self._traffic.read(self._counters.read(), table))
         except HostError as error:
             log.warning("the kernel does not tell what it has counted", error=str(error))
-        return render(self._figures, table, self._traffic)
+        return render(self._figures, table, self._traffic, self._speaker())

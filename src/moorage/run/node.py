@@ -1,6 +1,7 @@
 """The node agent: what the API says about Services becomes what this node's kernel does.
 
     list + watch -> Snapshot -> ForwardingTable -> nftables
+                             -> load-balancer addresses announced by L2
                              -> DNS answers on this node
                              -> BGP sessions with routers, where BGPPeers ask for them
                              -> /healthz, and the healthCheckNodePort of each Service, for load balancers
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
@@ -33,12 +34,14 @@ from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import HEADLESS_LABEL, PROXY_NAME_LABEL, EndpointSlice
-from moorage.model.snapshot import Snapshot
+from moorage.model.snapshot import Changes, Snapshot
 from moorage.model.withdrawal import NODE
 from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
 from moorage.run.access import access_of
 from moorage.run.acknowledge_io import Acknowledger
+from moorage.run.announcing import Announcing
+from moorage.run.announcing_part import node_part
 from moorage.run.begin_io import look_around
 from moorage.run.bgp import BGP
 from moorage.run.forward_io import Forwarder
@@ -54,7 +57,7 @@ from moorage.table.compile import Compiler
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.lean import lean
 from moorage.table.self_check import self_check, without_self_check
-from moorage.table.types import NodeFacts
+from moorage.table.types import ForwardingTable, NodeFacts
 
 log = structlog.get_logger()
 
@@ -116,12 +119,14 @@ async def run_node(settings: NodeSettings) -> None:
         itself = partial(_own_node, mirror, settings.name)
         teller = Teller(client, "moorage-node", itself)
         standing = Standing(forwarder, teller.say, settings.self_check_port)
+        announcing = Announcing(node_part(settings.name), client, mirror, teller, lambda: standing.healthy)
         health = HealthServer(settings.health_port, lambda: node_health(settings.name, standing.health(), mirror.snapshot))
         health.listen()
         standing.listen()
         servers: list[HealthServer | MetricsServer] = [health]
         if metrics_at is not None:
-            measurements = Measurements(forwarder.figures, lambda: without_self_check(forwarder.table), NftCounters())
+            table = partial(_own_table, forwarder)
+            measurements = Measurements(forwarder.figures, table, NftCounters(), lambda: announcing.state)
             servers.append(MetricsServer(*metrics_at, measurements.render))
         async with asyncio.TaskGroup() as tasks:
             starting = tasks.create_task(asyncio.to_thread(datapath.start), name="datapath")
@@ -133,6 +138,7 @@ async def run_node(settings: NodeSettings) -> None:
             tasks.create_task(standing.run(), name="self-check")
             acknowledger = Acknowledger(client, NODE, settings.name, itself)
             tasks.create_task(acknowledger.run(), name="acknowledgements")
+            tasks.create_task(announcing.run(), name="announcing")
             moved = asyncio.Event()
             bgp = BGP(settings.name, client, teller, lambda: _synced(mirror), lambda: standing.healthy, forwarder.figures)
             tasks.create_task(bgp.run(), name="BGP")
@@ -142,8 +148,13 @@ async def run_node(settings: NodeSettings) -> None:
                 tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
             await starting
             with closing(LocalChecks(standing.health, teller)) as checks:
-                followers = _Followers(checks, acknowledger, (moved.set, bgp.look_again))
-                await _forward(settings, network, mirror, forwarder, followers)
+
+                def tell(changes: Changes) -> None:
+                    announcing.moved(changes)
+                    bgp.look_again()
+                    moved.set()
+
+                await _forward(settings, network, mirror, forwarder, _Followers(checks, acknowledger, tell))
 
 
 async def _follow_standing(standing: Standing, tell: Callable[[], None]) -> None:
@@ -153,18 +164,18 @@ async def _follow_standing(standing: Standing, tell: Callable[[], None]) -> None
 
 
 class _Followers(NamedTuple):
-    """Who else follows the changes, once the kernel has them. `afterwards` are called then."""
+    """Who else follows the changes, once the kernel has them. `tell` is called then."""
 
     checks: LocalChecks
     acknowledger: Acknowledger
-    afterwards: Sequence[Callable[[], None]]
+    tell: Callable[[Changes], None]
 
 
 async def _forward(
     settings: NodeSettings, network: NetworkSettings, mirror: Mirror, forwarder: Forwarder, followers: _Followers
 ) -> None:
     """The path of every change: no timer, no poll; a burst becomes one table."""
-    checks, acknowledger, afterwards = followers
+    checks, acknowledger, tell = followers
     snapshot = Snapshot()
     compiler, facts = Compiler(self_check(settings.self_check_port)), NodeFacts(settings.name)
     begun = time.monotonic()
@@ -190,12 +201,16 @@ async def _forward(
         if forwarder.settled:
             acknowledger.hold(snapshot)
         checks.follow(snapshot, table.checks)
-        for each in afterwards:
-            each()
+        tell(changes)
 
 
 def _own_node(mirror: Mirror, name: str) -> Node | None:
     return mirror.snapshot.get(Node, Key("", name))
+
+
+def _own_table(forwarder: Forwarder) -> ForwardingTable:
+    """What users know of."""
+    return without_self_check(forwarder.table)
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:

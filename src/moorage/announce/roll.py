@@ -1,0 +1,133 @@
+"""The Leases of speakers: who is there, who is gone, and the view that they vote in.
+
+    announce-node-NAME    renewed by the agent of each node that may announce      edges: announce-edge-NAME
+    announce-view-node    the view: its number in `leaseTransitions`, its members in an annotation
+
+A Lease is judged by what is seen of it here: clocks of other machines do not count (as in client-go's leader election).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from moorage.announce.wish import View
+from moorage.model.clock import micro_timestamp
+from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, LeaseSpec
+from moorage.model.meta import Key, ObjectMeta
+from moorage.model.net import Address, parse_address
+
+RENEW = 2.0
+"""Seconds between two renewals of a Lease."""
+DURATION = 10
+"""Seconds after which a speaker whose Lease is not renewed is gone."""
+LOST = 60.0
+"""Seconds after which it certainly does not run: the others go on without it even where they are the fewer."""
+HEARD = 5.0
+"""The API is heard while the own renewals come back as watch events, the newest not older than this."""
+
+MEMBERS_ANNOTATION = "moorage.dev/members"
+ADDRESSES_ANNOTATION = "moorage.dev/addresses"
+"""Where a speaker is met by the others."""
+API_VERSION = "coordination.k8s.io/v1"
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Speakers that share addresses: the nodes of the cluster, or its edges."""
+
+    word: str
+
+    @property
+    def view(self) -> Key:
+        return Key(SYSTEM_NAMESPACE, f"announce-view-{self.word}")
+
+    def lease(self, name: str) -> Key:
+        return Key(SYSTEM_NAMESPACE, f"announce-{self.word}-{name}")
+
+    def speaker(self, lease: Key) -> str | None:
+        """Whose Lease it is, or None for another object."""
+        prefix = f"announce-{self.word}-"
+        is_ours = lease.namespace == SYSTEM_NAMESPACE and lease.name.startswith(prefix)
+        return lease.name.removeprefix(prefix) if is_ours else None
+
+
+NODES, EDGES = Group("node"), Group("edge")
+
+
+def own_lease(group: Group, name: str, addresses: Iterable[Address], now: float, known: Lease | None) -> Lease:
+    """The Lease of a speaker that is met at these addresses, renewed at `now` in seconds since the epoch."""
+    spec = LeaseSpec(holder_identity=name, lease_duration_seconds=DURATION, renew_time=micro_timestamp(now))
+    return _written(group.lease(name), spec, {ADDRESSES_ANNOTATION: ",".join(map(str, addresses))}, known)
+
+
+def view_lease(group: Group, name: str, view: View, now: float, known: Lease | None) -> Lease:
+    """The view, written by speaker `name`. An update fails where somebody else has written meanwhile."""
+    spec = LeaseSpec(holder_identity=name, renew_time=micro_timestamp(now), lease_transitions=view.epoch)
+    return _written(group.view, spec, {MEMBERS_ANNOTATION: ",".join(view.members)}, known)
+
+
+def view_of(lease: Lease | None) -> View:
+    """The view that a Lease says, none of all for one that says nothing."""
+    members = lease.metadata.annotations.get(MEMBERS_ANNOTATION, "") if lease is not None else ""
+    epoch = (lease.spec.lease_transitions or 0) if lease is not None else 0
+    return View(epoch, tuple(members.split(","))) if members and epoch > 0 else View()
+
+
+def _written(key: Key, spec: LeaseSpec, annotations: dict[str, str], known: Lease | None) -> Lease:
+    meta = ObjectMeta(name=key.name, namespace=key.namespace) if known is None else known.metadata
+    meta = replace(meta, annotations={**meta.annotations, **annotations}, managed_fields=None)
+    return Lease(api_version=API_VERSION, kind="Lease", metadata=meta, spec=spec)
+
+
+class Seen(msgspec.Struct):
+    """One Lease: what was seen of it, and since when by our clock."""
+
+    version: str
+    since: float
+    addresses: tuple[str, ...]
+
+
+class Roll:
+    """Which Leases have changed when. `now` is in seconds of any steady clock. Nobody is called gone before the API has
+    been heard for as long as that takes.
+    """
+
+    def __init__(self, group: Group, name: str) -> None:
+        self._group = group
+        self._name = name
+        self._seen: dict[str, Seen] = {}
+        self._heard_since: float | None = None
+
+    def look(self, leases: Mapping[Key, Lease], now: float) -> None:
+        """A Lease that is away from now on keeps the time when it was last seen."""
+        for key, lease in leases.items():
+            name = self._group.speaker(key)
+            if name is None:
+                continue
+            seen = self._seen.get(name)
+            if seen is None or seen.version != lease.metadata.resource_version:
+                told = lease.metadata.annotations.get(ADDRESSES_ANNOTATION, "").split(",")
+                self._seen[name] = Seen(lease.metadata.resource_version, now, tuple(filter(parse_address, told)))
+        if not self.heard(now):
+            self._heard_since = None
+        elif self._heard_since is None:
+            self._heard_since = now
+
+    def heard(self, now: float) -> bool:
+        """Whether the API is: the own Lease has changed of late."""
+        own = self._seen.get(self._name)
+        return own is not None and now < own.since + HEARD
+
+    def peers(self, now: float, members: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Where the speakers are met that are there, or were a while ago, or vote."""
+        kept = set(members)
+        return {name: each.addresses for name, each in self._seen.items() if name in kept or now < each.since + LOST}
+
+    def silent(self, seconds: float, names: Iterable[str], now: float) -> tuple[str, ...]:
+        """Those whose Leases have not changed for so long, or were never seen."""
+        if self._heard_since is None or now < self._heard_since + seconds:
+            return ()
+        seen = self._seen
+        return tuple(sorted(each for each in names if each not in seen or now >= seen[each].since + seconds))

@@ -1,0 +1,298 @@
+"""A small network for benchmarks and tests of failover: nodes that announce an address, a client that asks it, one
+backend.
+
+    client 198.18.0.100 ---+
+    node-N 198.18.0.(10+N) +--- LAN ---+ server 198.18.0.2: the backend
+    node-N 198.19.0.(10+N) +--- management network ---+ server 198.19.0.2: the API
+
+Nodes are real: `moorage node` in a namespace, with its speaker. All of it ends with the block; a killed benchmark
+leaves empty namespaces, which `moorage down --instance` takes away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from msgspec.structs import replace
+
+from moorage.announce.roll import NODES, view_of
+from moorage.client.http_io import HttpClient
+from moorage.client.kubeconfig_io import load
+from moorage.client.socket_io import AddressInfo
+from moorage.lab import netns_io
+from moorage.lab.launch import PYTHON, Entry, command_line
+from moorage.lab.machines_io import QUIET, ROUTER, link_index, routing
+from moorage.lab.netns_io import socket_in
+from moorage.lab.plan import LAN
+from moorage.lab.sweep_io import sweep
+from moorage.model.cluster import SYSTEM_NAMESPACE, TO_BE_DELETED_TAINT, Lease, Namespace, Node
+from moorage.model.errors import ApiError, HostError
+from moorage.model.lb import IPAddressPool, IPAddressPoolSpec
+from moorage.model.meta import Key, Object, ObjectMeta
+from moorage.model.metallb import L2Advertisement
+from moorage.model.service import Service, ServiceSpec
+from moorage.run import bench_failover_load_io
+from moorage.run.agent_process import AgentProcess
+from moorage.run.bench_lab import PORT, TARGET_PORT, node_object, service, slices
+from moorage.run.bench_objects import NAMESPACE
+from moorage.run.identities import node_identity
+from moorage.run.server_process import ServerProcess
+
+MANAGEMENT = IPv4Network("198.19.0.0/16")
+CLIENT_ADDRESS, SERVER_ADDRESS, API_ADDRESS = LAN[100], LAN[2], MANAGEMENT[2]
+POOL = IPv4Network("198.18.100.0/24")
+BRIDGES = ("lan", "management")
+CLUSTER = "10.244.0.0/16"
+PROGRAM = (*PYTHON, bench_failover_load_io.__file__)
+PAUSE = 0.02
+FORM_SECONDS = 30.0
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What a client met since it was asked last: requests, those without an answer, the longest time without any in
+    seconds. `out_now`: the last one was not answered.
+    """
+
+    asked: int
+    lost: int
+    outage_s: float
+    out_now: bool
+
+
+class Asking:
+    """A client that asks an address all the time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def window(self) -> Window:
+        """Since the last call; takes half a second."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(b"?\n")
+        async with asyncio.timeout(10.0):
+            line = await self.process.stdout.readline()
+        return msgspec.json.decode(line, type=Window)
+
+    async def answered(self, limit: float = 10.0) -> None:
+        """Returns once requests are answered."""
+        async with asyncio.timeout(limit):
+            while (await self.window()).out_now:
+                pass
+
+
+class FailoverLab:
+    """A context. `client` is the administrator's."""
+
+    client: HttpClient
+    server: ServerProcess
+    asking: Asking
+
+    def __init__(self, instance: str, nodes: int = 3, addresses: int = 1, rate: float = 1000.0) -> None:
+        self.instance = instance
+        self.names = tuple(f"node-{number}" for number in range(1, nodes + 1))
+        self.addresses = tuple(POOL[number] for number in range(1, addresses + 1))
+        self.agents: dict[str, AgentProcess] = {}
+        self._rate = rate
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._set_up()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def namespace(self, machine: str) -> str:
+        return f"{self.instance}-{machine}"
+
+    def mac(self, node: str) -> str:
+        return f"02:00:00:00:00:{10 + int(node.rpartition('-')[2]):02x}"
+
+    async def owner(self, address: IPv4Address) -> str | None:
+        """The node whose MAC the client knows for an address."""
+        async with routing(self.namespace("client")) as route:
+            found = [each async for each in await route.get_neighbours(dst=str(address))]
+        mac = found[0].get_attr("NDA_LLADDR") if found else None
+        return next((name for name in self.names if self.mac(name) == mac), None)
+
+    async def formed(self) -> None:
+        """Returns once every node votes, and the first address is answered."""
+        async with asyncio.timeout(FORM_SECONDS):
+            while set((await self.view()).members) != set(self.names) or await self.owner(self.addresses[0]) is None:  # noqa: ASYNC110
+                await asyncio.sleep(PAUSE)
+        await self.asking.answered()
+
+    async def view(self) -> Any:
+        try:
+            return view_of(await self.client.get(Lease, NODES.view))
+        except ApiError:
+            return view_of(None)
+
+    async def link(self, node: str, up: bool, bridge: str = "lan") -> None:
+        """Plugs a node's cable in or pulls it, at the switch."""
+        async with routing(self.namespace("lan")) as route:
+            port = await link_index(route, f"{bridge[0]}-{node}")
+            await route.link("set", index=port, state="up" if up else "down")
+
+    def processes(self, machine: str) -> list[int]:
+        """All of a machine: those in its network namespace."""
+        own = netns_io.path(self.namespace(machine)).stat().st_ino
+        found = []
+        for each in Path("/proc").iterdir():
+            if each.name.isdecimal():
+                try:
+                    found += [int(each.name)] if (each / "ns/net").stat().st_ino == own else []
+                except OSError:
+                    continue
+        return found
+
+    def speaker(self, node: str) -> int | None:
+        """Its process."""
+        for each in self.processes(node):
+            try:
+                if b"moorage.run.speaker" in Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0"):
+                    return each
+            except OSError:
+                continue
+        return None
+
+    async def crash(self, node: str) -> None:
+        """No word is said: cables cut and every process killed."""
+        await self.link(node, False)
+        await self.link(node, False, "management")
+        for each in self.processes(node):
+            os.kill(each, signal.SIGKILL)
+        self.agents[node].kill()
+
+    async def revive(self, node: str) -> None:
+        await self.link(node, True)
+        await self.link(node, True, "management")
+        await self.agents[node].start()
+
+    async def mark(self, node: str, going: bool) -> None:
+        """As the cluster autoscaler does with a node that it is about to take away."""
+        taints = [{"key": TO_BE_DELETED_TAINT, "effect": "NoSchedule"}] if going else None
+        await self.client.merge_patch(Node, Key("", node), {"spec": {"taints": taints}})
+
+    async def _set_up(self) -> None:
+        directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="moorage-failover-")))
+        self._stack.callback(sweep, self.instance)
+        await self._build()
+        await self._spawn("server", "answer", str(TARGET_PORT))
+        kubeconfigs = {name: directory / f"kubeconfig.{name}" for name in self.names}
+        options = [
+            word for name, path in kubeconfigs.items() for word in ("--kubeconfig-out", f"{node_identity(name)}=={path}")
+        ]
+        prefix = command_line(Entry(self.namespace("server")), ())
+        self.server = ServerProcess(directory, options, f"{API_ADDRESS}:6443", prefix)
+        self._stack.callback(self.server.stop)
+        self.server.start()
+        self.client = HttpClient(load(self.server.kubeconfig), self._on_server, "moorage-bench")
+        await self._stack.enter_async_context(self.client)
+        await self._fill()
+        for name, path in kubeconfigs.items():
+            log = directory / f"{name}.log"
+            agent = AgentProcess(self.namespace(name), name, path, log, ("--cluster-cidr", CLUSTER))
+            self.agents[name] = agent
+            self._stack.callback(agent.stop)
+        await asyncio.gather(*(each.start() for each in self.agents.values()))
+        client = await self._spawn("client", "ask", str(self.addresses[0]), str(PORT), str(self._rate))
+        self.asking = Asking(client)
+
+    def _on_server(self, info: AddressInfo) -> socket.socket:
+        return socket_in(self.namespace("server"), info[0], info[1], info[2])
+
+    async def _spawn(self, machine: str, *words: str) -> asyncio.subprocess.Process:
+        command = command_line(Entry(self.namespace(machine)), (*PROGRAM, *words))
+        pipe = asyncio.subprocess.PIPE
+        made = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, start_new_session=True)
+        self._stack.push_async_callback(_end, made)
+        if words[0] == "answer":
+            assert made.stdout is not None
+            async with asyncio.timeout(10.0):
+                if not await made.stdout.readline():
+                    raise HostError("nobody listens at the backend: the program that answers there did not start")
+        return made
+
+    async def _fill(self) -> None:
+        """Nodes, a pool, and one Service of one backend for each address."""
+        for namespace in (NAMESPACE, SYSTEM_NAMESPACE):
+            await self.client.create(Namespace(metadata=ObjectMeta(name=namespace)))
+        for number, name in enumerate(self.names, 1):
+            made = node_object()
+            told = (replace(made.status.addresses[0], address=str(LAN[10 + number])),)
+            spec = replace(made.spec, pod_cidr=f"10.244.{number}.0/24", pod_cidrs=(f"10.244.{number}.0/24",))
+            status = replace(made.status, addresses=told)
+            await self.client.create(replace(made, metadata=ObjectMeta(name=name), spec=spec, status=status))
+        pool = ObjectMeta(name="lan", namespace=SYSTEM_NAMESPACE)
+        for obj in _announcements(pool):
+            await self.client.create(obj)
+        for number, address in enumerate(self.addresses):
+            await self.serve(f"failover-{number}", address)
+
+    async def serve(self, name: str, address: IPv4Address) -> None:
+        """A Service that has the address, and the backend."""
+        spec = ServiceSpec(type="LoadBalancer", load_balancer_class="moorage.dev/announce")
+        made = await self.client.create(service(name, spec, udp=True))
+        for each in slices(name, (str(SERVER_ADDRESS),), "", udp=True):
+            await self.client.create(each)
+        status = {"loadBalancer": {"ingress": [{"ip": str(address), "ipMode": "VIP"}]}}
+        await self.client.merge_patch(Service, made.key, {"status": status}, "status")
+
+    async def _build(self) -> None:
+        for machine in ("lan", "server", "client", *self.names):
+            netns_io.create(self.namespace(machine))
+            with netns_io.inside(self.namespace(machine)):
+                netns_io.set_sysctl({**QUIET, **(ROUTER if machine in self.names else {})})
+        async with routing(self.namespace("lan")) as route:
+            for bridge in BRIDGES:
+                await route.link("add", ifname=bridge, kind="bridge", state="up")
+        await self._plug("client", {"lan": CLIENT_ADDRESS}, "02:00:00:00:00:64")
+        await self._plug("server", {"lan": SERVER_ADDRESS, "management": API_ADDRESS}, "02:00:00:00:00:02")
+        for number, name in enumerate(self.names, 1):
+            await self._plug(name, {"lan": LAN[10 + number], "management": MANAGEMENT[10 + number]}, self.mac(name))
+
+    async def _plug(self, machine: str, addresses: Mapping[str, IPv4Address], mac: str) -> None:
+        """The LAN is eth0, management eth1."""
+        for number, (bridge, address) in enumerate(addresses.items()):
+            async with routing(self.namespace("lan")) as route:
+                with netns_io.opened(self.namespace(machine)) as far_end:
+                    peer: dict[str, Any] = {"ifname": f"eth{number}", "net_ns_fd": far_end}
+                    peer |= {"address": mac} if number == 0 else {}
+                    master = await link_index(route, bridge)
+                    name = f"{bridge[0]}-{machine}"
+                    await route.link("add", ifname=name, kind="veth", peer=peer, master=master, state="up")
+            async with routing(self.namespace(machine)) as route:
+                await route.link("set", index=1, state="up")
+                own = await link_index(route, f"eth{number}")
+                await route.link("set", index=own, state="up")
+                await route.addr("add", index=own, address=str(address), prefixlen=16)
+
+
+def _announcements(pool: ObjectMeta) -> tuple[Object, ...]:
+    spec = IPAddressPoolSpec(addresses=(str(POOL),))
+    return IPAddressPool(metadata=pool, spec=spec), L2Advertisement(metadata=pool)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,136 @@
+"""The speaker as a child of its agent: wishes go down its standard input, states come up its standard output.
+
+It is not killed when the agent ends: it goes on for a while, until the speaker of the next agent takes over from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from contextlib import suppress
+
+import msgspec
+import structlog
+
+from moorage.announce.wish import State, Wish
+
+FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
+"""Seconds until one that has ended is started again, doubling."""
+STEADY = 10.0
+POLL = 0.05
+
+log = structlog.get_logger()
+
+
+class SpeakerChild:
+    """Runs from `start` until `let_go` or `end`. `news` is set when `state` is another one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.state = State()
+        self.news = asyncio.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._said = b""
+        self._unsent = b""
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None and self.runs else None
+
+    def start(self) -> None:
+        """Once. It is started again where it ends by itself."""
+        if self._watching is None:
+            self._spawn()
+            self._watching = asyncio.create_task(self._keep_running(), name="speaker")
+
+    def say(self, wish: Wish) -> None:
+        """What does not go into the pipe at once goes with the next wish. One that does not run is told later."""
+        if self._child is None or self._child.stdin is None or self._child.stdin.closed:
+            return
+        self._unsent = self._unsent or msgspec.json.encode(wish) + b"\n"
+        with suppress(BlockingIOError, BrokenPipeError):
+            self._unsent = self._unsent[os.write(self._child.stdin.fileno(), self._unsent) :]
+
+    async def end(self, wish: Wish, seconds: float) -> None:
+        """Hands over and ends; killed where that takes longer."""
+        self._forget()
+        child = self._child
+        if child is None:
+            return
+        self._unsent = b""
+        self.say(wish)
+        limit = asyncio.get_running_loop().time() + seconds
+        while child.poll() is None and asyncio.get_running_loop().time() < limit:  # noqa: ASYNC110
+            await asyncio.sleep(POLL)
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+        self._close(child)
+        self.state = State()
+
+    def let_go(self) -> None:
+        """It goes on alone."""
+        self._forget()
+        if self._child is not None:
+            self._close(self._child)
+
+    def _forget(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+
+    def _spawn(self) -> None:
+        command = [sys.executable, "-m", "moorage.run.speaker", self._name]
+        pipe = subprocess.PIPE
+        self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
+        assert self._child.stdout is not None
+        assert self._child.stdin is not None
+        os.set_blocking(self._child.stdin.fileno(), False)
+        os.set_blocking(self._child.stdout.fileno(), False)
+        self._said = self._unsent = b""
+        asyncio.get_running_loop().add_reader(self._child.stdout.fileno(), self._hear, self._child)
+
+    def _close(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        if not child.stdout.closed:
+            asyncio.get_running_loop().remove_reader(child.stdout.fileno())
+            child.stdout.close()
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+
+    def _hear(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdout is not None
+        try:
+            data = os.read(child.stdout.fileno(), 1 << 20)
+        except BlockingIOError:
+            return
+        if not data:
+            asyncio.get_running_loop().remove_reader(child.stdout.fileno())
+        *lines, self._said = (self._said + data).split(b"\n")
+        if lines:
+            self.state = msgspec.json.decode(lines[-1], type=State)
+            self.news.set()
+
+    async def _keep_running(self) -> None:
+        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
+        while True:
+            since, child = loop.time(), self._child
+            assert child is not None
+            while child.poll() is None:  # noqa: ASYNC110
+                await asyncio.sleep(POLL)
+            self._close(child)
+            self.state = State()
+            self.news.set()
+            pause = FIRST_PAUSE if loop.time() > since + STEADY else pause
+            log.error("the speaker ended; it is started again", exit_code=child.returncode, after_s=pause)
+            await asyncio.sleep(pause)
+            pause = min(LAST_PAUSE, 2 * pause)
+            self._spawn()

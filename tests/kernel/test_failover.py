@@ -1,0 +1,251 @@
+"""Real agents with real speakers on a bridge; a client asks a load-balancer address 1,000 times a second through all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from moorage.announce import arp
+from moorage.lab import netns_io
+from moorage.lab.plan import LAN
+from moorage.model.cluster import Event
+from moorage.model.metallb import ServiceL2Status
+from moorage.run.bench_failover import bench_failover
+from moorage.run.bench_failover_lab_io import API_ADDRESS, FailoverLab
+from moorage.run.bench_failover_stats import Fault
+from tests.kernel.needs import needs_root, unique_instance
+
+pytestmark = [pytest.mark.kernel, needs_root]
+
+SOON = 15.0
+STRANGER = bytes.fromhex("0200000000ee")
+
+
+@asynccontextmanager
+async def formed(nodes: int = 3, addresses: int = 1) -> AsyncIterator[FailoverLab]:
+    async with FailoverLab(unique_instance("fail"), nodes, addresses) as lab:
+        await lab.formed()
+        await lab.asking.window()
+        yield lab
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = SOON) -> bool:
+    end = time.monotonic() + seconds
+    while not await holds():
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+async def owner(lab: FailoverLab) -> str:
+    found = await lab.owner(lab.addresses[0])
+    assert found is not None
+    return found
+
+
+async def nothing_lost(lab: FailoverLab) -> None:
+    met = await lab.asking.window()
+    assert (met.lost, met.out_now) == (0, False), met
+
+
+def rules(lab: FailoverLab, machine: str, text: str) -> None:
+    """Loads rules in a table of the test's own."""
+    with netns_io.inside(lab.namespace(machine)):
+        subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True, timeout=30)
+
+
+def deafen(lab: FailoverLab, machine: str) -> None:
+    """Nothing comes from or goes to the API server."""
+    rules(
+        lab,
+        machine,
+        f"""table ip deaf {{
+            chain out {{ type filter hook output priority 0; ip daddr {API_ADDRESS} drop; }}
+            chain in {{ type filter hook input priority 0; ip saddr {API_ADDRESS} drop; }}
+        }}""",
+    )
+
+
+def say_that_it_is_here(lab: FailoverLab) -> None:
+    """A machine on the LAN that does not belong there claims the address."""
+    with netns_io.inside(lab.namespace("server")):
+        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    with made:
+        made.bind(("eth0", 0))
+        for frame in arp.gratuitous(STRANGER, lab.addresses[0]):
+            made.send(frame)
+
+
+def who_has(lab: FailoverLab, address: str) -> set[str]:
+    """The MACs that answer an ARP request within half a second."""
+    with netns_io.inside(lab.namespace("client")):
+        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(arp.ETHERTYPE))
+        made.bind(("eth0", arp.ETHERTYPE))
+    found: set[str] = set()
+    with made:
+        made.settimeout(0.5)
+        own, packed = bytes.fromhex("020000000064"), socket.inet_aton(address)
+        head = arp.BROADCAST + own + b"\x08\x06" + bytes.fromhex("0001 0800 06 04 0001")
+        made.send(head + own + LAN[100].packed + bytes(6) + packed)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            try:
+                heard = arp.read(made.recv(2048))
+            except TimeoutError:
+                break
+            if heard is not None and not heard.asks and heard.sender.packed == packed and heard.target != heard.sender:
+                found.add(heard.mac.hex(":"))
+    return found
+
+
+def test_a_crash_of_one_of_two_costs_about_a_second_at_most_and_the_node_gets_its_address_back() -> None:
+    """The API tells them apart: one of two is no majority. `moorage bench failover` measures it."""
+
+    async def story() -> None:
+        made = await bench_failover(1, 2, Fault.CRASH, lambda text: None, unique_instance("crash"))
+        assert 0.2 < made.max_s < 1.2, made
+        assert made.lost_on_return == 0, made
+
+    asyncio.run(story())
+
+
+async def announcers(lab: FailoverLab) -> dict[str, str]:
+    """Service -> node, as the API says it."""
+    found, _ = await lab.client.list(ServiceL2Status)
+    return {each.status.service_name: each.status.node for each in found}
+
+
+async def events(lab: FailoverLab, reason: str) -> set[str]:
+    found, _ = await lab.client.list(Event)
+    return {each.message for each in found if each.reason == reason}
+
+
+def test_many_addresses_a_second_owner_an_upgrade_and_a_drain() -> None:
+    """Nothing is lost in any of it. Statuses and events say who announces what, and who contradicts."""
+
+    async def story() -> None:
+        async with formed(addresses=12) as lab:
+
+            async def is_spread() -> bool:
+                said = await announcers(lab)
+                return len(said) == 12 and set(said.values()) == set(lab.names)
+
+            assert await eventually(is_spread)
+            for each in lab.addresses[:4]:
+                assert len(who_has(lab, str(each))) == 1, each
+            first = await owner(lab)
+            say_that_it_is_here(lab)
+
+            async def is_told() -> bool:
+                return any(STRANGER.hex(":") in each for each in await events(lab, "AddressConflict"))
+
+            assert await eventually(is_told)
+            await lab.asking.window()
+            await upgrade(lab, first)
+            await nothing_lost(lab)
+            await drain(lab, first)
+            await nothing_lost(lab)
+
+            async def is_handed_over() -> bool:
+                said = await announcers(lab)
+                return len(said) == 12 and first not in said.values()
+
+            assert await eventually(is_handed_over)
+            assert f'announcing from node "{first}" with protocol "layer2"' in await events(lab, "NodeAssigned")
+
+    asyncio.run(story())
+
+
+async def upgrade(lab: FailoverLab, node: str) -> None:
+    speaker = lab.speaker(node)
+    await asyncio.to_thread(lab.agents[node].stop)
+    assert lab.speaker(node) == speaker, "the speaker goes on without its agent"
+    await lab.agents[node].start()
+
+    async def is_replaced() -> bool:
+        return lab.speaker(node) not in (speaker, None)
+
+    assert await eventually(is_replaced)
+    assert await owner(lab) == node
+
+
+async def drain(lab: FailoverLab, node: str) -> None:
+    await lab.mark(node, True)
+
+    async def has_moved() -> bool:
+        return await owner(lab) != node
+
+    assert await eventually(has_moved)
+    await asyncio.to_thread(lab.agents[node].stop)
+    assert lab.speaker(node) is None, "the speaker ends with its agent"
+
+
+def test_the_agent_the_speaker_the_api_and_the_lan_are_lost_one_after_the_other() -> None:
+    """Of the agent or the API nobody notices anything. Without its speaker or the LAN a node loses its address to another, and
+    gets it back.
+    """
+
+    async def story() -> None:
+        async with formed() as lab:
+            first = await owner(lab)
+            lab.agents[first].kill()
+            await asyncio.sleep(1.0)
+            await nothing_lost(lab)
+            await lab.agents[first].start()
+            await nothing_lost(lab)
+            speaker = lab.speaker(first)
+            assert speaker is not None
+            os.kill(speaker, signal.SIGKILL)
+            await asyncio.sleep(1.2)
+            met = await lab.asking.window()
+            assert met.outage_s < 1.0, met
+            assert not met.out_now
+
+            async def is_back() -> bool:
+                return await owner(lab) == first
+
+            assert await eventually(is_back)
+            await lab.asking.answered()
+            deafen(lab, first)
+            await asyncio.sleep(6.0)
+            assert await owner(lab) == first
+            await nothing_lost(lab)
+            rules(lab, first, "delete table ip deaf")
+            await lab.link(first, False)
+            await asyncio.sleep(1.2)
+            met = await lab.asking.window()
+            assert met.outage_s < 1.0, met
+            assert await owner(lab) != first
+            await lab.link(first, True)
+            assert await eventually(is_back)
+            assert not (await lab.asking.window()).out_now
+
+    asyncio.run(story())
+
+
+def test_the_whole_api_is_away() -> None:
+    """Nobody that is alive loses its address, and one that dies is replaced by the others."""
+
+    async def story() -> None:
+        async with formed() as lab:
+            first = await owner(lab)
+            lab.server.kill()
+            await asyncio.sleep(6.0)
+            await nothing_lost(lab)
+            assert await owner(lab) == first
+            await lab.crash(first)
+            await asyncio.sleep(1.5)
+            met = await lab.asking.window()
+            assert met.outage_s < 1.0, met
+            assert not met.out_now
+
+    asyncio.run(story())

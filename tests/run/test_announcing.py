@@ -1,0 +1,93 @@
+"""What an agent writes and chooses for its speaker."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+
+from msgspec.structs import replace
+
+from moorage.announce.roll import NODES, view_of
+from moorage.announce.wish import View
+from moorage.client.fake import FakeClient
+from moorage.model.cluster import Lease, Node, NodeAddress, NodeStatus
+from moorage.model.errors import HostError
+from moorage.model.meta import Key, ObjectMeta
+from moorage.model.metallb import L2Advertisement, L2AdvertisementSpec, LabelSelector
+from moorage.model.snapshot import Snapshot
+from moorage.run.announcing_leases import LeaseWriter
+from moorage.run.announcing_part import node_part
+
+ADDRESS = ip_address("192.0.2.1")
+NODE = Node(
+    metadata=ObjectMeta(name="a", labels={"rack": "1"}),
+    status=NodeStatus(addresses=(NodeAddress("InternalIP", "2001:DB8::1"), NodeAddress("Hostname", "a"))),
+)
+
+
+def test_the_own_lease_is_made_renewed_and_made_again() -> None:
+    async def story() -> None:
+        client = FakeClient()
+        writer = LeaseWriter(NODES, "a", client)
+        key = NODES.lease("a")
+        versions = []
+        for _ in range(2):
+            assert await writer.renew([ADDRESS], {})
+            versions.append(client.all(Lease)[key].metadata.resource_version)
+        assert versions[0] != versions[1]
+        client.remove(Lease, key)
+        assert not await writer.renew([ADDRESS], {})
+        assert await writer.renew([ADDRESS], {})
+        client.fail("update", HostError("away"))
+        assert not await writer.renew([ADDRESS], client.all(Lease))
+        assert await writer.renew([ADDRESS], client.all(Lease)), "from what the mirror has"
+
+    asyncio.run(story())
+
+
+def test_of_two_views_that_follow_the_same_one_the_first_counts() -> None:
+    async def story() -> None:
+        client = FakeClient()
+        one, two = LeaseWriter(NODES, "a", client), LeaseWriter(NODES, "b", client)
+        assert await one.propose(View(1, ("a",))) == View(1, ("a",))
+        assert await two.propose(View(1, ("b",))) == View(1, ("a",))
+        assert await two.propose(View(2, ("a", "b"))) == View(2, ("a", "b"))
+        assert view_of(client.all(Lease)[NODES.view]) == View(2, ("a", "b"))
+        client.fail("update", HostError("away"))
+        assert await one.propose(View(3, ("a",))) is None
+        both = await asyncio.gather(one.propose(View(3, ("a",))), two.propose(View(3, ("b",))))
+        written = view_of(client.all(Lease)[NODES.view])
+        assert {each for each in both if each is not None} == {written}
+
+    asyncio.run(story())
+
+
+def test_a_node_is_met_at_its_internal_addresses() -> None:
+    assert node_part("a").addresses(Snapshot.of([NODE])) == (ip_address("2001:db8::1"),)
+    assert node_part("b").addresses(Snapshot.of([NODE])) == ()
+
+
+def test_a_node_is_concerned_by_advertisements_that_select_it() -> None:
+    def concerned(*selectors: LabelSelector) -> bool:
+        spec = L2AdvertisementSpec(node_selectors=selectors)
+        advertisement = L2Advertisement(metadata=ObjectMeta(name="x", namespace="y"), spec=spec)
+        return node_part("a").concerns(Snapshot.of([NODE, advertisement]))
+
+    assert concerned()
+    assert concerned(LabelSelector({"rack": "2"}), LabelSelector({"rack": "1"}))
+    assert not concerned(LabelSelector({"rack": "2"}))
+    assert not node_part("a").concerns(Snapshot.of([NODE]))
+    assert not node_part("b").concerns(Snapshot.of([NODE, L2Advertisement(metadata=ObjectMeta(name="x", namespace="y"))]))
+
+
+def test_a_node_that_is_to_go_does_not_stay() -> None:
+    going = replace(NODE, metadata=replace(NODE.metadata, deletion_timestamp="2026-01-01T00:00:00Z"))
+    assert node_part("a").stays(Snapshot.of([NODE]))
+    assert not node_part("a").stays(Snapshot.of([going]))
+    assert not node_part("a").stays(Snapshot())
+
+
+def test_the_names_of_leases_are_those_that_a_node_may_write() -> None:
+    """`api` and `announce` do not know each other: the table of rights has the names in its own words."""
+    assert NODES.lease("a") == Key("moorage-system", "announce-node-a")
+    assert NODES.view == Key("moorage-system", "announce-view-node")
