@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from moorage.allocate.pools import Pool
 from moorage.announce.selection import l2_wishes
+from moorage.control.address_probes import PASSED_OVER
 from moorage.control.load_balancers import LoadBalancerController, is_ours, shown_addresses
 from moorage.control.sharing import claim_of, clash
 from moorage.model.cluster import Node
@@ -81,6 +82,7 @@ class Histories(RuleBasedStateMachine):
         self.controller = self._new()
         self.now = 0.0
         self.rests = False
+        self.stranger_left = float("-inf")
 
     def _new(self) -> LoadBalancerController:
         return LoadBalancerController(ANNOUNCE, self.network)
@@ -139,6 +141,9 @@ class Histories(RuleBasedStateMachine):
 
     @rule(addresses=st.frozensets(st.sampled_from(["198.18.100.1", "198.18.100.2", "198.18.200.0"]).map(ip_address)))
     def strangers_come_and_go(self, addresses: frozenset[Address]) -> None:
+        """That one is gone is noticed when its address is asked for again; who is new notices at once."""
+        if self.network.strangers - addresses:
+            self.stranger_left = self.now
         self.network.strangers = addresses
 
     @rule(lost=st.booleans())
@@ -206,6 +211,8 @@ class Histories(RuleBasedStateMachine):
             counted = (obj.status.assigned_ipv4, obj.status.assigned_ipv6)
             assert counted == tuple(sum(Family.of(each) is family for each in mine) for family in Family)
         assert self.world.look(self.controller, self.now).verbs == (), "the same controller"
+        if self.now - self.stranger_left <= PASSED_OVER:
+            return
         new = World()
         new.snapshot = snapshot
         new.look(self._new(), self.now)

@@ -18,7 +18,10 @@ from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.control.load_balancers import CLEANUP_FINALIZER
 from moorage.datapath.nft.datapath_io import NftDatapath
+from moorage.model.meta import ObjectMeta
+from moorage.model.pods import Container, Pod, PodSpec
 from moorage.model.service import PROVIDER_ANNOTATION, Service
+from moorage.run.uninstalling import PART_OF, PRODUCT
 from tests.client.embedded import embedded_server
 from tests.control.things import balanced
 from tests.datapath.tables import frontend, table
@@ -76,6 +79,16 @@ def test_a_cluster_lets_its_services_go(tmp_path: Path) -> None:
             made = balanced("web", "", {PROVIDER_ANNOTATION: "announce"}, cluster_ip="")
             made = await client.create(replace(made, metadata=replace(made.metadata, finalizers=(CLEANUP_FINALIZER,))))
             command = (sys.executable, "-m", "moorage", "uninstall", "--kubeconfig", str(kubeconfig))
+            running = Pod(
+                metadata=ObjectMeta(name="ours", namespace="moorage-system", labels={PART_OF: PRODUCT}),
+                spec=PodSpec(containers=(Container(name="main", image="moorage"),)),
+            )
+            await client.create(running)
+            child = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+            _, said = await child.communicate()
+            assert child.returncode == 2
+            assert b"1 Pods of ours are there (moorage-system/ours)" in said
+            await client.delete(Pod, running.key, grace_seconds=0)
             child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
             said, _ = await child.communicate()
             assert (child.returncode, said.decode().strip()) == (0, "let go Service default/web")

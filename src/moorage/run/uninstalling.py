@@ -10,16 +10,17 @@ from moorage.announce.interface_io import InterfaceAnnouncer, interfaces_with_ou
 from moorage.client.perform_io import perform
 from moorage.control.uninstall import uninstall
 from moorage.datapath.nft.datapath_io import NftDatapath
-from moorage.model.cluster import Namespace
+from moorage.model.cluster import SYSTEM_NAMESPACE
 from moorage.model.errors import HostError, UserError
-from moorage.model.meta import Key
 from moorage.model.net import Address
+from moorage.model.pods import Pod
 from moorage.model.ports import Client
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.run.questions import read_cluster
 
-NAMESPACE = "moorage-system"
+PART_OF, PRODUCT = "app.kubernetes.io/part-of", "moorage"
+"""The label that all Pods of the manifests have."""
 
 
 class TakenAway(msgspec.Struct, frozen=True):
@@ -31,12 +32,13 @@ class TakenAway(msgspec.Struct, frozen=True):
 
 
 async def uninstall_cluster(client: Client) -> TakenAway:
-    """Raises UserError while the controllers may still run, which would put everything back; HostError where a write failed."""
-    snapshot = await read_cluster(client, (Service, EndpointSlice, Namespace))
-    if snapshot.get(Namespace, Key("", NAMESPACE)) is not None:
+    """Raises UserError while Pods of ours run, which would put everything back; HostError where a write failed."""
+    snapshot = await read_cluster(client, (Service, EndpointSlice, Pod))
+    running = [key for key, pod in sorted(snapshot.all(Pod).items()) if pod.metadata.labels.get(PART_OF) == PRODUCT]
+    if running:
         raise UserError(
-            f"the namespace {NAMESPACE} is there, whose controllers would put everything back: "
-            f"first `kubectl delete namespace {NAMESPACE}`"
+            f"{len(running)} Pods of ours are there ({running[0]}), which would put everything back: "
+            f"first `kubectl delete namespace {SYSTEM_NAMESPACE}`"
         )
     verbs = uninstall(snapshot)
     failures = await perform(client, verbs, "moorage-uninstall", time.time)
