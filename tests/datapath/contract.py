@@ -68,6 +68,8 @@ FULL_V4 = {
     "node_port_dropped tcp . 30081",
     "cluster_ips 10.96.0.10",
     "cluster_ips 10.96.0.11",
+    "load_balancer_ips 198.18.100.5",
+    "load_balancer_ips 198.18.100.6",
     "pings 10.96.0.10 : 198.18.0.5",
     "pings 198.18.100.6 : 198.18.0.5",
     "unreachable 10.96.0.11",

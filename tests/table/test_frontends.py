@@ -30,6 +30,7 @@ from tests.table.objects import (
     endpoint,
     ip,
     net,
+    provided,
     service,
     slice_,
     with_ingress,
@@ -68,7 +69,7 @@ def test_a_node_port_is_one_frontend_for_all_addresses_of_the_node_and_masquerad
 
 
 def test_load_balancer_and_external_addresses() -> None:
-    of = service(type="LoadBalancer", ingress=("198.18.100.1",), externalIPs=["203.0.113.9"], ports=NODE_PORT)
+    of = provided(service(type="LoadBalancer", ingress=("198.18.100.1",), externalIPs=["203.0.113.9"], ports=NODE_PORT))
     found = by_address(of)
     assert {text: each.kind for text, each in found.items()} == {
         "10.96.0.1:80/tcp": AddressKind.CLUSTER_IP,
@@ -283,7 +284,7 @@ def test_endpoints_beyond_what_a_datapath_can_number_are_noted() -> None:
 
 
 def test_an_address_given_twice_is_served_once() -> None:
-    of = service(type="LoadBalancer", ingress=("198.18.100.1",), externalIPs=["198.18.100.1"])
+    of = provided(service(type="LoadBalancer", ingress=("198.18.100.1",), externalIPs=["198.18.100.1"]))
     assert list(by_address(of)) == ["10.96.0.1:80/tcp", "198.18.100.1:80/tcp"]
     assert by_address(of)["198.18.100.1:80/tcp"].kind is AddressKind.LOAD_BALANCER
 

@@ -23,5 +23,5 @@ def test_it_leads_to_the_agent_and_concerns_nobody_else() -> None:
     assert VIP.is_loopback
     assert frontend.match.holds(VIP, Protocol.TCP, PORT)
     assert [(each.address, each.port) for each in frontend.backends] == [(LISTENER, PORT)]
-    assert not frontend.kind.answers_pings, "nothing is said of the address as a whole"
+    assert not frontend.kind.whole, "nothing is said of the address as a whole"
     assert without_self_check(compile_table(Snapshot(), FACTS)).locality != Locality()

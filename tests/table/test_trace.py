@@ -10,7 +10,7 @@ from moorage.model.snapshot import Snapshot
 from moorage.table.compile import compile_table
 from moorage.table.trace import Action, Delivery, Packet, Source, Step, Verdict, trace
 from moorage.table.types import Backend, ForwardingTable
-from tests.table.objects import FACTS, endpoint, ip, service, slice_
+from tests.table.objects import FACTS, endpoint, ip, provided, service, slice_
 
 HERE = Backend.at(ip("10.244.0.1"), 8080, "node-1")
 THERE = Backend.at(ip("10.244.1.1"), 8080, "node-2")
@@ -181,7 +181,8 @@ def test_pings_are_answered_while_there_is_a_backend() -> None:
 
 
 def test_clients_outside_the_source_ranges_are_dropped() -> None:
-    of = service("lb", "10.96.0.9", type="LoadBalancer", ingress=("198.18.200.1",), loadBalancerSourceRanges=["198.18.0.0/24"])
+    ranges = ["198.18.0.0/24"]
+    of = provided(service("lb", "10.96.0.9", type="LoadBalancer", ingress=("198.18.200.1",), loadBalancerSourceRanges=ranges))
     table = compile_table(Snapshot.of([of, slice_(endpoint("10.244.0.1"), of="lb")]), FACTS)
 
     def come(source: str) -> Verdict:

@@ -18,7 +18,7 @@ import msgspec
 from moorage.model.meta import Object
 from moorage.model.net import Address, Family, Prefix, parse_address
 from moorage.model.reason import Reason
-from moorage.model.service import EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, Service
+from moorage.model.service import EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, Service, provider_of
 from moorage.model.slices import HEADLESS_LABEL, PROXY_NAME_LABEL, EndpointSlice
 from moorage.table.checked_ports import checked_ports
 from moorage.table.ingress import ingress_addresses, servable
@@ -43,6 +43,9 @@ DEFAULT_AFFINITY_SECONDS = 10800
 """`sessionAffinityConfig.clientIP.timeoutSeconds` where nothing is said (`core/v1`)."""
 MOST_AFFINITY_SECONDS = 86400
 """The longest that the API takes; more is cut to it."""
+
+
+BALANCED = (AddressKind.LOAD_BALANCER, AddressKind.OTHERS_LOAD_BALANCER)
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -137,9 +140,10 @@ def _vips(service: Service, notes: list[TableNote]) -> tuple[_Vip, ...]:
     ingress = [each.ip for each in service.status.load_balancer.ingress if each.ip]
     _addresses("status.loadBalancer.ingress", ingress, notes)
     external = _addresses("spec.externalIPs", spec.external_ips, notes)
+    balanced = AddressKind.LOAD_BALANCER if provider_of(service) else AddressKind.OTHERS_LOAD_BALANCER
     return (
         *(_Vip(each, AddressKind.CLUSTER_IP) for each in internal),
-        *(_Vip(each, AddressKind.LOAD_BALANCER) for each in ingress_addresses(service, short_cut=True)),
+        *(_Vip(each, balanced) for each in ingress_addresses(service, short_cut=True)),
         *(_Vip(each, AddressKind.EXTERNAL_IP) for each in external),
     )
 
@@ -188,7 +192,7 @@ def _policies(
 
 def _sources(service: Service, vip: _Vip, facts: NodeFacts, notes: list[TableNote]) -> tuple[Prefix, ...]:
     """Source ranges hold for load-balancer addresses only, as kube-proxy has it."""
-    if vip.kind is not AddressKind.LOAD_BALANCER or not service.spec.load_balancer_source_ranges:
+    if vip.kind not in BALANCED or not service.spec.load_balancer_source_ranges:
         return ()
     return source_ranges(service, vip.address, facts.addresses, notes)
 

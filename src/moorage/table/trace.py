@@ -108,6 +108,12 @@ def trace(table: ForwardingTable, facts: NodeFacts, packet: Packet) -> Verdict:
     if owner is not None:
         text = f"{packet.destination} is a ClusterIP of {owner}, which has no such port: {packet.destination_port}"
         return _end(Action.REJECT, Reason.NO_SUCH_PORT, text, owner)
+    balanced = _balanced(table, packet.destination)
+    if balanced is not None:
+        text = (
+            f"{packet.destination} is a load-balancer address of {balanced}, which has no such port: {packet.destination_port}"
+        )
+        return _end(Action.REJECT, Reason.NO_SUCH_PORT, text, balanced)
     return _unowned(table, packet, place)
 
 
@@ -133,13 +139,26 @@ def _cluster_ip_of(table: ForwardingTable, address: Address) -> Key | None:
     return None
 
 
+def _balanced(table: ForwardingTable, address: Address) -> Key | None:
+    """The Service that a load balancer of ours brings this address for, unless one of its ports is left to the machine."""
+    found = [
+        (service, each)
+        for service, frontends in table.services.items()
+        for each in frontends
+        if each.kind is AddressKind.LOAD_BALANCER and each.match.address == address
+    ]
+    if not found or any(each.choice.without_backend is NoBackend.LEAVE for _, each in found):
+        return None
+    return found[0][0]
+
+
 def _ping(table: ForwardingTable, packet: Packet) -> Verdict:
     """An address answers while one of its ports has a backend on this node's account."""
     asked = [
         (service, each)
         for service, frontends in table.services.items()
         for each in frontends
-        if each.kind.answers_pings and each.match.address == packet.destination
+        if each.kind.whole and each.match.address == packet.destination
     ]
     if not asked:
         return _unowned(table, packet, f"{packet.destination}")

@@ -33,10 +33,15 @@ class AddressKind(enum.Enum):
     """At every address of `Locality.node_port_addresses`: the frontend's own address is the unspecified one of its family."""
     EXTERNAL_IP = "ExternalIP"
     LOAD_BALANCER = "LoadBalancer"
+    """One that a load balancer of ours brings here: it holds for the address with all its ports."""
+    OTHERS_LOAD_BALANCER = "LoadBalancer of others"
+    """One that somebody else brings here. It may be a machine's own address (k3s' ServiceLB shows those of the nodes)."""
 
     @property
-    def answers_pings(self) -> bool:
-        """Whether the whole address is the cluster's, so that an echo request to it is the cluster's to answer."""
+    def whole(self) -> bool:
+        """Whether the address with all its ports is the cluster's: echo requests to it and ports that no Service has are the
+        cluster's to answer.
+        """
         return self in (AddressKind.CLUSTER_IP, AddressKind.LOAD_BALANCER)
 
 

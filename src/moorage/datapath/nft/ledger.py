@@ -122,7 +122,7 @@ class Ledger:
             _record(installed, each.elements)
         self._uses.update(plan.uses)
         for address, use in plan.uses.items():
-            if not use.pingable:
+            if not use.whole:
                 del self._uses[address]
         self.table = plan.table
 

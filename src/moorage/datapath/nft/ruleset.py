@@ -26,6 +26,7 @@ from moorage.datapath.nft.spaces import (
     FRONTENDS,
     HASH_MODULUS,
     HASH_SEED,
+    LOAD_BALANCER_IPS,
     NODE_PORT_ADDRESSES,
     PINGS,
     PODS_HERE,
@@ -106,6 +107,7 @@ def _sets(family: Family) -> str:
     ip, byte = WORDS[family], _BYTE_FIELD[family]
     return f"""
     set {CLUSTER_IPS} {{ typeof {ip} daddr; }}
+    set {LOAD_BALANCER_IPS} {{ typeof {ip} daddr; }}
     set {CLUSTER_SOURCES} {{ typeof {ip} saddr; flags interval; }}
     set {PODS_HERE} {{ typeof {ip} saddr; flags interval; }}
     set {NODE_PORT_ADDRESSES} {{ typeof {ip} daddr; flags interval; }}
@@ -275,6 +277,7 @@ def _undelivered(family: Family) -> str:
         {found} @{ranges(DROPPED)} goto {SWALLOW}
         {found} @{ranges(REJECTED)} goto refuse
         {ip} daddr @{CLUSTER_IPS} goto refuse
+        {ip} daddr @{LOAD_BALANCER_IPS} meta l4proto {{ tcp, udp, sctp }} goto refuse
         {ip} daddr @{SERVICE_CIDRS} goto {SWALLOW}
     }}
     chain {SWALLOW} {{

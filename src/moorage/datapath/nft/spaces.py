@@ -31,6 +31,8 @@ REJECTED, DROPPED = "rejected", "dropped"
 
 CLUSTER_IPS = "cluster_ips"
 """Set: addresses that may be reached only from inside the cluster."""
+LOAD_BALANCER_IPS = "load_balancer_ips"
+"""Set: addresses that a load balancer of ours brings here, all of whose ports are Services'."""
 CLUSTER_SOURCES = "cluster_sources"
 """Intervals: source addresses that count as inside. What the node itself sends is inside without being listed."""
 PODS_HERE = "pods_here"
@@ -43,7 +45,7 @@ PINGS = "pings"
 """Map: addresses that answer echo requests -> the node's own address that does so for them."""
 UNREACHABLE = "unreachable"
 """Set: addresses that would answer, if they had a backend."""
-OF_ADDRESSES = (CLUSTER_IPS, PINGS, UNREACHABLE)
+OF_ADDRESSES = (CLUSTER_IPS, LOAD_BALANCER_IPS, PINGS, UNREACHABLE)
 """What is said of an address as a whole, which is the key."""
 REQUESTS, REPLIES, CONNECTIONS = "requests", "replies", "connections"
 """Sets of counters that the kernel fills: the packets of each direction, and connections, by frontend and endpoint."""
@@ -151,6 +153,7 @@ MAPS: dict[str, Map] = {
     **_maps_of(Space.NODE_PORT),
     **_maps_of(Space.RANGE),
     CLUSTER_IPS: Map(Shape.SET, (Field.ADDRESS,)),
+    LOAD_BALANCER_IPS: Map(Shape.SET, (Field.ADDRESS,)),
     UNREACHABLE: Map(Shape.SET, (Field.ADDRESS,)),
     PINGS: Map(Shape.DATA, (Field.ADDRESS,), (Field.ADDRESS,)),
     **dict.fromkeys((CLUSTER_SOURCES, PODS_HERE, NODE_PORT_ADDRESSES, SERVICE_CIDRS), Map(Shape.INTERVAL, (Field.ADDRESS,))),
