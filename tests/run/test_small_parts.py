@@ -91,7 +91,7 @@ def test_what_ask_did_not_say_is_an_error() -> None:
     ("values", "words"),
     [
         (("Moorage!", 3, "edge", "auto", 0), "cannot name an instance"),
-        (("moorage", 3, "cloud", "auto", 0), "--load-balancer is edge or none"),
+        (("moorage", 3, "cloud", "auto", 0), "--load-balancer is edge, announce or none"),
         (("moorage", 3, "edge", "ipvs", 0), "--dataplane is auto or nft"),
     ],
 )

@@ -24,7 +24,12 @@ NodesOption = Annotated[int, typer.Option("--nodes", "-n", min=1, max=50, help="
 
 def up(
     nodes: NodesOption = 3,
-    load_balancer: Annotated[str, typer.Option(help="edge: a load-balancer machine; none: addresses stay pending")] = "edge",
+    load_balancer: Annotated[
+        str,
+        typer.Option(
+            help="who serves load-balancer addresses: edge, a machine in front of the nodes; announce, the nodes; none, nobody"
+        ),
+    ] = "edge",
     dataplane: Annotated[str, typer.Option(help="nft, or auto (the best that this kernel has)")] = "auto",
     port: Annotated[int, typer.Option(help="port of the API on 127.0.0.1; 0: any free one")] = 6443,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="return once it runs; end it with `moorage down`")] = False,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from moorage.model.cluster import SYSTEM_NAMESPACE
 from moorage.model.lb import IPAddressPool, IPAddressPoolSpec
 from moorage.model.meta import Object, ObjectMeta
+from moorage.model.metallb import L2Advertisement
 from moorage.model.service import Service, ServicePort, ServiceSpec
 from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE
 
 
-def addons(dns_address: str, pool: str | None) -> tuple[Object, ...]:
-    """In the order in which they must be made. `pool` is a range of load-balancer addresses, None without a load balancer."""
+def addons(dns_address: str, pool: str | None, announced: bool = False) -> tuple[Object, ...]:
+    """In the order in which they must be made. `pool` is a range of load-balancer addresses, None without a load balancer;
+    `announced`: the nodes answer for them.
+    """
     dns = Service(
         api_version="v1",
         kind="Service",
@@ -36,4 +39,9 @@ def addons(dns_address: str, pool: str | None) -> tuple[Object, ...]:
         metadata=ObjectMeta(name="default", namespace=SYSTEM_NAMESPACE),
         spec=IPAddressPoolSpec(addresses=(pool,)),
     )
-    return (dns, default)
+    everywhere = L2Advertisement(
+        api_version="metallb.io/v1beta1",
+        kind="L2Advertisement",
+        metadata=ObjectMeta(name="default", namespace=SYSTEM_NAMESPACE),
+    )
+    return (dns, default, everywhere) if announced else (dns, default)

@@ -23,6 +23,7 @@ from moorage.lab.sweep_io import sweep
 from moorage.model.cluster import Namespace
 from moorage.model.errors import ApiError, HostError, UserError
 from moorage.model.meta import Key
+from moorage.model.service import ANNOUNCE
 from moorage.run.addons import addons
 from moorage.run.identities import ADMIN, CONTROLLER, READER, edge_identity, node_identity
 from moorage.run.lab_node import LabNode
@@ -39,7 +40,7 @@ START_LIMIT = 30.0
 
 EDGE = "edge"
 """The name of the edge of the lab, and of its machine."""
-LOAD_BALANCERS = ("edge", "none")
+LOAD_BALANCERS = ("edge", ANNOUNCE, "none")
 DATAPLANES = ("auto", "nft")
 
 log = structlog.get_logger()
@@ -58,7 +59,9 @@ class UpSettings(msgspec.Struct, frozen=True):
     def checked(cls, instance: str, nodes: int, load_balancer: str, dataplane: str, port: int) -> UpSettings:
         """Raises UserError that names the option and what it may be."""
         if load_balancer not in LOAD_BALANCERS:
-            raise UserError(f"--load-balancer is {' or '.join(LOAD_BALANCERS)}, not {load_balancer!r}")
+            raise UserError(
+                f"--load-balancer is {', '.join(LOAD_BALANCERS[:-1])} or {LOAD_BALANCERS[-1]}, not {load_balancer!r}"
+            )
         if dataplane not in DATAPLANES:
             raise UserError(f"--dataplane is {' or '.join(DATAPLANES)}, not {dataplane!r}")
         LabPlan(instance, nodes)
@@ -175,8 +178,8 @@ class Standalone:
             where = ("--interface", INTERFACE, "--run-dir", str(self._state / "edge"))
             who = ("--name", EDGE, "--kubeconfig", str(self._inside(edge_identity(EDGE))))
             await self._run(Role(EDGE, EDGE, ("edge", *who, *where)))
-        pool = self.plan.load_balancer_range if balancer == "edge" else None
-        for each in addons(str(self.plan.dns_address), pool):
+        pool = self.plan.load_balancer_range if balancer != "none" else None
+        for each in addons(str(self.plan.dns_address), pool, announced=balancer == ANNOUNCE):
             await self.client.create(each)
         for machine in self.plan.node_machines:
             kubeconfig = self._inside(node_identity(machine.name))
