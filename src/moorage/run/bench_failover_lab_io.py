@@ -234,8 +234,7 @@ class FailoverLab:
 
     async def _fill(self) -> None:
         """Nodes, a pool, and one Service of one backend for each address."""
-        for namespace in (NAMESPACE, SYSTEM_NAMESPACE):
-            await self.client.create(Namespace(metadata=ObjectMeta(name=namespace)))
+        await self.client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
         for number, name in enumerate(self.names, 1):
             made = node_object()
             told = (replace(made.status.addresses[0], address=str(LAN[10 + number])),)
