@@ -31,15 +31,6 @@ def topology() -> Iterator[Topology]:
 
 
 @pytest.fixture
-def datapath(topology: Topology) -> Iterator[NftDatapath]:
-    made = NftDatapath()
-    topology.node.run(made.start)
-    yield made
-    topology.node.run(made.remove)
-    topology.node.run(forget_all_flows)
-
-
-@pytest.fixture
 def counters(topology: Topology, datapath: NftDatapath) -> Iterator[NftCounters]:
     made = NftCounters()
     yield made

@@ -17,7 +17,7 @@ from moorage.model.net import Family, Protocol
 from moorage.table.types import AddressKind, Backend, Choice, ForwardingTable, Frontend, FrontendAddress
 from tests.kernel.needs import needs_root
 from tests.kernel.test_datapath_packets import DATAGRAM, LOCALITY, NODE_PORT, STREAM, V4, VIP, cluster, install, node_port
-from tests.kernel.topology import NODE, PORT, Topology, backend_address, forget_all_flows
+from tests.kernel.topology import NODE, PORT, Topology, backend_address
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
@@ -43,15 +43,6 @@ def topology() -> Iterator[Topology]:
             ]
             made.node.run(partial(subprocess.run, route, check=True))
         yield made
-
-
-@pytest.fixture
-def datapath(topology: Topology) -> Iterator[NftDatapath]:
-    made = NftDatapath()
-    topology.node.run(made.start)
-    yield made
-    topology.node.run(made.remove)
-    topology.node.run(forget_all_flows)
 
 
 def exchange(connected: socket.socket) -> str:

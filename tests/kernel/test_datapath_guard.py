@@ -180,12 +180,6 @@ def test_localhost_is_opened_and_closed_again(namespace: Namespace) -> None:
     assert namespace.run(scenario) == ["0", "1", "0", "1"]
 
 
-@pytest.fixture(scope="module")
-def topology() -> Iterator[Topology]:
-    with Topology() as made:
-        yield made
-
-
 def test_a_program_of_another_version_is_replaced_without_a_moment_without_one(topology: Topology) -> None:
     """Connections are made all the time, by a process of the node and by a Pod, while the program is replaced ten times."""
     frontends = cluster(V4, (2, 3))

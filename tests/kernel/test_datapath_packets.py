@@ -6,7 +6,6 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -29,7 +28,7 @@ from moorage.table.types import (
     Locality,
 )
 from tests.kernel.needs import needs_root
-from tests.kernel.topology import CLIENT, NODE, PORT, Namespace, Topology, backend_address, forget_all_flows
+from tests.kernel.topology import CLIENT, NODE, PORT, Namespace, Topology, backend_address
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
@@ -41,21 +40,6 @@ NODE_PORT = 30080
 
 CHI_SQUARE = 27.6
 """With two degrees of freedom, exceeded once in a million runs."""
-
-
-@pytest.fixture(scope="module")
-def topology() -> Iterator[Topology]:
-    with Topology() as made:
-        yield made
-
-
-@pytest.fixture
-def datapath(topology: Topology) -> Iterator[NftDatapath]:
-    made = NftDatapath()
-    topology.node.run(made.start)
-    yield made
-    topology.node.run(made.remove)
-    topology.node.run(forget_all_flows)
 
 
 def cluster(family: Family, backends: tuple[int, ...], port: int = 80, **more: Any) -> tuple[Frontend, ...]:
