@@ -16,7 +16,18 @@ from moorage.model.errors import ApiError, FieldError, invalid, required, unproc
 from moorage.model.event_v1 import FIELDS, EventV1, as_core, from_core
 from moorage.model.kinds import EVENTS, EVENTS_V1, Kind
 from moorage.model.meta import Key
-from moorage.model.ports import Admit, DeleteOptions, Outcome, Record, Resources, StoreEvent, Subscription, WriteOptions
+from moorage.model.ports import (
+    WHOLE,
+    Admit,
+    DeleteOptions,
+    Outcome,
+    Part,
+    Record,
+    Resources,
+    StoreEvent,
+    Subscription,
+    WriteOptions,
+)
 from moorage.model.selectors import EVERYTHING, Requirement, Selector
 from moorage.model.wire import Tree
 
@@ -38,12 +49,18 @@ class EventForms:
             return _shown(self._stored.get(EVENTS, key))
 
     def list(
-        self, kind: Kind, namespace: str = "", labels: Selector = EVERYTHING, fields: Selector = EVERYTHING, at: int = 0
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Selector = EVERYTHING,
+        fields: Selector = EVERYTHING,
+        at: int = 0,
+        part: Part = WHOLE,
     ) -> tuple[Sequence[Record], int]:
         if kind is not EVENTS_V1:
-            return self._stored.list(kind, namespace, labels, fields, at)
+            return self._stored.list(kind, namespace, labels, fields, at, part)
         with _InOurWords():
-            records, revision = self._stored.list(EVENTS, namespace, labels, _stored_fields(fields), at)
+            records, revision = self._stored.list(EVENTS, namespace, labels, _stored_fields(fields), at, part)
         return tuple(map(_shown, records)), revision
 
     def watch(

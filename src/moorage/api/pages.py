@@ -5,13 +5,11 @@ Source: apiserver `storage/etcd3/store.go` and `errors.go`, `storage/interfaces.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from moorage.api.forms import Page
 from moorage.api.list_options import EXACT, Continue, ListOptions, write_token
 from moorage.api.routes import Target
 from moorage.model.errors import ApiError, gone
-from moorage.model.ports import Resources
+from moorage.model.ports import Part, Resources
 
 _TOO_OLD = "The resourceVersion for the provided list is too old."
 _PAGES_TOO_OLD = (
@@ -25,17 +23,16 @@ _PAGES_TOO_OLD = (
 def list_page(resources: Resources, target: Target, options: ListOptions) -> Page:
     """Raises ApiError 410 where the state that is asked for is no longer known, 504 where it is yet to come."""
     at = _wanted(options)
+    limit = 0 if options.since == 0 else options.limit
+    part = Part(options.token.after if options.token is not None else None, limit + 1 if limit else 0)
     try:
-        records, revision = resources.list(target.kind, target.namespace, options.labels, options.fields, at)
+        records, revision = resources.list(target.kind, target.namespace, options.labels, options.fields, at, part)
     except ApiError as error:
         if error.code != 410:
             raise
         raise _expired(resources, target, options, at) from error
     if options.since is not None:
         check_not_future(options.since, revision)
-    if options.token is not None:
-        records = records[bisect_right(records, options.token.after, key=lambda each: each.key) :]
-    limit = 0 if options.since == 0 else options.limit
     if not limit or len(records) <= limit:
         return Page(records, revision)
     selects = options.labels.requirements or options.fields.requirements

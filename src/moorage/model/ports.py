@@ -172,6 +172,16 @@ class TokenIssuer(Protocol):
     def issue(self, claims: Tree) -> str: ...
 
 
+class Part(msgspec.Struct, frozen=True):
+    """What is asked for of a list in key order: what comes after a key; with selectors, so many at most (0: all)."""
+
+    after: Key | None = None
+    most: int = 0
+
+
+WHOLE = Part()
+
+
 class Resources(Protocol):
     """The meaning of the verbs: what `api` calls and `registry` implements. All raise ApiError."""
 
@@ -183,7 +193,13 @@ class Resources(Protocol):
     def get(self, kind: Kind, key: Key) -> Record: ...
 
     def list(
-        self, kind: Kind, namespace: str = "", labels: Selector = EVERYTHING, fields: Selector = EVERYTHING, at: int = 0
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Selector = EVERYTHING,
+        fields: Selector = EVERYTHING,
+        at: int = 0,
+        part: Part = WHOLE,
     ) -> tuple[Sequence[Record], int]:
         """`at` as for `Store.list`."""
         ...

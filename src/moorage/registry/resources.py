@@ -6,7 +6,9 @@ A body becomes a typed object, is completed and judged outside the transaction a
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +19,7 @@ from moorage.model.clock import timestamp
 from moorage.model.errors import bad_request, unprocessable
 from moorage.model.kinds import BY_RESOURCE, NAMESPACES, Kind
 from moorage.model.meta import Key, Object, ObjectMeta
-from moorage.model.ports import Admit, DeleteOptions, Outcome, Record, Store, StoreView, Subscription, WriteOptions
+from moorage.model.ports import WHOLE, Admit, DeleteOptions, Outcome, Part, Record, Store, StoreView, Subscription, WriteOptions
 from moorage.model.selectors import EVERYTHING, Selector
 from moorage.model.wire import Tree
 from moorage.registry import deletion, metadata
@@ -75,12 +77,21 @@ class Registry:
         return record
 
     def list(
-        self, kind: Kind, namespace: str = "", labels: Selector = EVERYTHING, fields: Selector = EVERYTHING, at: int = 0
+        self,
+        kind: Kind,
+        namespace: str = "",
+        labels: Selector = EVERYTHING,
+        fields: Selector = EVERYTHING,
+        at: int = 0,
+        part: Part = WHOLE,
     ) -> tuple[Sequence[Record], int]:
+        """A page of what selectors show looks at no more records than it has to."""
         selection = select(kind, self._strategies[kind.resource], namespace, labels, fields)
         records, revision = self._store.list(kind.resource, namespace, at)
+        if part.after is not None:
+            records = records[bisect_right(records, part.after, key=lambda each: each.key) :]
         if labels.requirements or fields.requirements:
-            records = [record for record in records if selection.shows(record)]
+            records = list(islice(filter(selection.shows, records), part.most or None))
         return records, revision
 
     def watch(
