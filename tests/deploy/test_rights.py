@@ -92,7 +92,8 @@ def test_roles_are_made_of_the_table(role: str) -> None:
 
 
 def test_what_is_not_asked_for_is_not_given() -> None:
-    assert [each["resources"] for each in all_rules("Role", "moorage-node")] == [["leases"]]
+    given = {each for rule in all_rules("Role", "moorage-node") for each in rule["resources"]}
+    assert given == {"leases", "servicel2statuses", "servicel2statuses/status"}
     assert all_rules("ClusterRole", "moorage-edge") == []
 
 
