@@ -95,7 +95,7 @@ def test_pods_have_no_more_than_they_need(name: str) -> None:
         assert "add" not in security["capabilities"]
         assert not spec.get("hostNetwork")
     else:
-        assert security["capabilities"]["add"] == ["NET_ADMIN"]
+        assert security["capabilities"]["add"] == ["NET_ADMIN", "NET_RAW"]
 
 
 def test_selectors_select_their_pods() -> None:

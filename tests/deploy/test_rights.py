@@ -23,6 +23,7 @@ from moorage.model.meta import Object
 from moorage.model.metallb import ServiceBGPStatus
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
+from moorage.run.announcing import announce_wants
 from moorage.run.bgp import BGP_WANTS
 from moorage.run.identities import certified
 from moorage.run.node import wants
@@ -30,7 +31,10 @@ from moorage.settings.roles import NodeSettings
 
 CASES = [(role, right) for role, rights in RIGHTS.items() for right in rights]
 FOLLOWED: dict[str, tuple[type[Object], ...]] = {
-    NODE: (*(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *BGP_WANTS)), ServiceBGPStatus),
+    NODE: (
+        *(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *announce_wants("node-1"), *BGP_WANTS)),
+        ServiceBGPStatus,
+    ),
     CONTROLLER: (*LoadBalancerController.wants, *BrokenObjectsController.wants, *WithdrawalController.wants),
     EDGE: (Service, EndpointSlice, Node),
 }
@@ -88,7 +92,8 @@ def test_roles_are_made_of_the_table(role: str) -> None:
 
 
 def test_what_is_not_asked_for_is_not_given() -> None:
-    assert [each["resources"] for each in all_rules("Role", "moorage-node")] == [["leases"]]
+    given = {each for rule in all_rules("Role", "moorage-node") for each in rule["resources"]}
+    assert given == {"leases", "servicel2statuses", "servicel2statuses/status"}
     assert all_rules("ClusterRole", "moorage-edge") == []
 
 

@@ -27,10 +27,11 @@ SERVICE_PORT = 443
 
 
 def configuration() -> Tree:
-    """The file that `moorage controller --config` reads."""
+    """The file that `moorage controller --config` reads. A Pod in a network of its own cannot ask the nodes' by ARP and NDP."""
     names = ("controllers", "loadBalancer", "healthPort")
     head = {"apiVersion": CONFIGURATION, "kind": "ControllerConfiguration"}
-    return {**head, **{each: Ref(f"controller.{each}") for each in names}, "leaderElect": True, "logFormat": "json"}
+    fixed = {"probeAddresses": False, "leaderElect": True, "logFormat": "json"}
+    return {**head, **{each: Ref(f"controller.{each}") for each in names}, **fixed}
 
 
 def documents() -> list[Document]:

@@ -1,7 +1,7 @@
-"""The node agent: a DaemonSet in the network of each node, with two capabilities and nothing to write to.
+"""The node agent: a DaemonSet in the network of each node, with few capabilities and nothing to write to.
 
 Root without capabilities is what the kernel asks for in files of /proc; NET_ADMIN is for nftables, connection tracking and
-`route_localnet`, NET_BIND_SERVICE for DNS at a port below 1024.
+`route_localnet`, NET_RAW for answers to ARP and NDP, NET_BIND_SERVICE for DNS at a port below 1024.
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ def _security() -> Tree:
             "drop": ["ALL"],
             "add": [
                 Noted("nftables, connection tracking, route_localnet", "NET_ADMIN"),
+                Noted("ARP and NDP: raw sockets", "NET_RAW"),
                 When("node.dnsPort", Noted("cluster DNS at a port below 1024", "NET_BIND_SERVICE")),
             ],
         },

@@ -40,6 +40,11 @@ _SERVICES = Right("", ("services",), FOLLOW, "the Services whose addresses the k
 _SLICES = Right("discovery.k8s.io", ("endpointslices",), FOLLOW, "the endpoints behind them")
 _DNS = "kube-dns-{node}"
 _SAYS = "a Lease of its own says which endpoints the kernel holds, so that Pods can wait to be withdrawn"
+_SPEAKS = "announce-node-{node}"
+_VOTES = "a node that may announce addresses says that it is there"
+VIEW = "announce-view-node"
+"""The Lease that says which nodes vote on who announces an address."""
+_L2_STATUS = "l2-0123456789abcdef.{node}"
 ANNOUNCED = "metallb-system"
 """Where MetalLB's objects live, and the Secrets that they name."""
 
@@ -83,10 +88,48 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
         Right("coordination.k8s.io", ("leases",), ("create", "patch"), _SAYS, only="applied-node-{node}", namespace=SYSTEM),
         Right(
             "metallb.io",
-            ("ipaddresspools", "bgppeers", "bgpadvertisements", "communities", "bfdprofiles"),
+            ("ipaddresspools", "l2advertisements", "bgppeers", "bgpadvertisements", "communities", "bfdprofiles"),
             FOLLOW,
-            "which load-balancer addresses the node announces, to which routers",
+            "which load-balancer addresses the node announces, on its networks and to which routers",
         ),
+        Right(
+            "coordination.k8s.io", ("leases",), FOLLOW, "which other nodes announce, and who of them votes", namespace=SYSTEM
+        ),
+        Right("coordination.k8s.io", ("leases",), ("create",), _VOTES, only=_SPEAKS, namespace=SYSTEM),
+        Right(
+            "coordination.k8s.io",
+            ("leases",),
+            ("update",),
+            "and goes on saying it; RBAC cannot say that only the Lease of the agent's own node is meant",
+            only=_SPEAKS,
+            namespace=SYSTEM,
+        ),
+        Right(
+            "coordination.k8s.io",
+            ("leases",),
+            ("create",),
+            "the first node writes down who votes",
+            only=VIEW,
+            namespace=SYSTEM,
+        ),
+        Right(
+            "coordination.k8s.io",
+            ("leases",),
+            ("get", "update"),
+            "any node writes the next list of voters, if nobody was faster",
+            names=(VIEW,),
+            namespace=SYSTEM,
+        ),
+        Right("metallb.io", ("servicel2statuses",), FOLLOW, "what the node has said of its announcements", namespace=SYSTEM),
+        Right(
+            "metallb.io",
+            ("servicel2statuses",),
+            ("create", "delete"),
+            "which Services the node announces by ARP and NDP; RBAC cannot say that only the node's own are meant",
+            only=_L2_STATUS,
+            namespace=SYSTEM,
+        ),
+        Right("metallb.io", ("servicel2statuses/status",), ("patch",), "the same", only=_L2_STATUS, namespace=SYSTEM),
         Right("metallb.io", ("servicebgpstatuses",), FOLLOW, "what the node has said of its announcements"),
         Right(
             "metallb.io",
