@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 from collections.abc import Callable, Sequence
@@ -48,7 +49,8 @@ async def serve_dns(
             port = server.sockets[0].getsockname()[1]
             datagrams = opened.enter_context(open_datagrams(address, port))
         except OSError as error:
-            raise HostError(f"cluster DNS cannot listen on {address} port {port}: {error.strerror or error}") from error
+            why = os.strerror(error.errno) if error.errno else str(error)  # asyncio puts the address into strerror
+            raise HostError(f"cluster DNS cannot listen on {address} port {port}: {why}") from error
         opened.push_async_callback(desk.close)
         loop.add_reader(datagrams, desk.serve_datagrams, datagrams)
         opened.callback(loop.remove_reader, datagrams)
