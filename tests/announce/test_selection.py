@@ -5,8 +5,8 @@ from ipaddress import ip_address
 import pytest
 from msgspec.structs import replace
 
-from moorage.announce.selection import EXCLUDE_LABEL, bgp_wishes, l2_wishes
-from moorage.model.cluster import TO_BE_DELETED_TAINT, Node, Taint
+from moorage.announce.selection import bgp_wishes, l2_wishes
+from moorage.model.cluster import EXCLUDE_LABEL, TO_BE_DELETED_TAINT, Node, Taint
 from moorage.model.meta import Condition, Key, Object, ObjectMeta
 from moorage.model.metallb import (
     BGPAdvertisement,

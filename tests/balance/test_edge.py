@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from moorage.balance.edge import EXCLUDE_LABEL, edge_table
+from moorage.balance.edge import edge_table
 from moorage.balance.health import Standing
+from moorage.model.cluster import EXCLUDE_LABEL
 from moorage.model.meta import Key, Object
 from moorage.model.reason import Reason
 from moorage.model.service import Service

@@ -13,8 +13,9 @@ from moorage.cli.kubectl import find_kubectl
 from moorage.deploy.emit import plain, stream_of
 from moorage.deploy.given import values_of
 from moorage.deploy.objects import trees
-from moorage.deploy.rights import ANNOUNCED, SYSTEM
+from moorage.deploy.rights import SYSTEM
 from moorage.model.kinds import BY_NAME
+from moorage.model.metallb import METALLB_NAMESPACE
 from moorage.model.wire import Tree
 from tests.server import Server
 
@@ -65,7 +66,7 @@ def test_names_and_namespaces() -> None:
     for each in every:
         cluster_wide = each["kind"] in ("Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
         namespace = each["metadata"].get("namespace")
-        assert (namespace is None) if cluster_wide else namespace in (SYSTEM, "kube-system", ANNOUNCED), called(each)
+        assert (namespace is None) if cluster_wide else namespace in (SYSTEM, "kube-system", METALLB_NAMESPACE), called(each)
         assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "moorage"
 
 

@@ -66,9 +66,6 @@ class Claims(msgspec.Struct):
         """Until when a majority hears this speaker, whatever it claims."""
         return _until(view, [self.votes[each].stamp for each in view.members if each in self.votes])
 
-    def refused_by(self, address: Address) -> set[str]:
-        return {name for name, vote in self.votes.items() if address in vote.refused}
-
 
 def _until(view: View, stamps: list[float]) -> float:
     if len(stamps) < view.majority:

@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from moorage.allocate.pools import Pool
-from moorage.model.cluster import Node, eligible
+from moorage.model.cluster import EXCLUDE_LABEL, Node, eligible
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key, is_true
 from moorage.model.metallb import BGPAdvertisement, L2Advertisement
@@ -24,12 +24,11 @@ from moorage.model.net import Address
 from moorage.model.service import ANNOUNCE, Service, provider_of
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
+from moorage.table.frontends import LOCAL
 from moorage.table.ingress import ingress_addresses
 from moorage.table.slice_index import SliceIndex
 
-EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 NETWORK_UNAVAILABLE = "NetworkUnavailable"
-LOCAL = "Local"
 
 A = TypeVar("A", L2Advertisement, BGPAdvertisement)
 

@@ -12,6 +12,7 @@ from moorage.api.auth import User
 from moorage.api.auth_asks import Ask, not_admitted
 from moorage.model.cluster import NODE_LEASE_NAMESPACE, SYSTEM_NAMESPACE
 from moorage.model.meta import Key
+from moorage.model.metallb import METALLB_NAMESPACE
 from moorage.model.slices import SERVICE_NAME_LABEL
 from moorage.model.wire import Tree
 from moorage.model.withdrawal import EDGE, NODE, applied_lease_key
@@ -25,7 +26,7 @@ Condition = Callable[[User, Ask, NodeOf], bool]
 DNS_NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
 """The Service that every node agent offers its own DNS server to."""
 
-ANNOUNCEMENT_NAMESPACES = ("metallb-system", "moorage-system")
+ANNOUNCEMENT_NAMESPACES = (METALLB_NAMESPACE, SYSTEM_NAMESPACE)
 """Where nodes may read the passwords of BGP sessions. A speaker of MetalLB reads those of its own namespace."""
 ANNOUNCE_VIEW = "announce-view-node"
 """The Lease that says which nodes vote on who announces what: any of them writes it, each time with the version it has seen."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from moorage.balance.health import NO_CHECKS, Checks, Standing
-from moorage.model.cluster import Node, eligible
+from moorage.model.cluster import EXCLUDE_LABEL, Node, eligible
 from moorage.model.meta import Key
 from moorage.model.net import Address, Family, Protocol
 from moorage.model.reason import Reason
@@ -38,9 +38,6 @@ from moorage.table.types import (
     Locality,
     TableNote,
 )
-
-EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
-"""A node that carries it, with whatever value, takes no traffic from load balancers."""
 
 
 class _Target(msgspec.Struct, frozen=True):

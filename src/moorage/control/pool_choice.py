@@ -18,9 +18,9 @@ from moorage.control.retention import KnownPool
 from moorage.control.sharing import SHARING_ANNOTATIONS
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key
+from moorage.model.metallb import LabelRequirement, LabelSelector
 from moorage.model.net import Address, Family, parse_address
 from moorage.model.reason import Reason
-from moorage.model.selectors import Operator, Requirement, Selector
 from moorage.model.service import Service
 from moorage.model.wire import Tree
 
@@ -217,14 +217,13 @@ class Draw(msgspec.Struct, frozen=True):
         return "there is no IPAddressPool: create one (metallb.io/v1beta1)"
 
 
-def label_selector(tree: Tree) -> Selector:
-    """`metav1.LabelSelector` -> Selector. An operator that is none matches nothing."""
-    operators = {"In": Operator.IN, "NotIn": Operator.NOT_IN, "Exists": Operator.EXISTS, "DoesNotExist": Operator.ABSENT}
-    terms = [Requirement(key, Operator.IN, (value,)) for key, value in (tree.get("matchLabels") or {}).items()]
-    for each in tree.get("matchExpressions") or []:
-        operator = operators.get(each.get("operator", ""), Operator.IN)
-        terms.append(Requirement(each.get("key", ""), operator, tuple(each.get("values") or ())))
-    return Selector(tuple(terms))
+def label_selector(tree: Tree) -> LabelSelector:
+    """`metav1.LabelSelector` as it stands in a pool."""
+    terms = [
+        LabelRequirement(each.get("key", ""), each.get("operator", ""), tuple(each.get("values") or ()))
+        for each in tree.get("matchExpressions") or ()
+    ]
+    return LabelSelector(tree.get("matchLabels") or {}, tuple(terms))
 
 
 def _refused(reason: Reason, message: str) -> Decision:

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-SYSTEM = "moorage-system"
+from moorage.model.cluster import SYSTEM_NAMESPACE
+from moorage.model.metallb import METALLB_NAMESPACE
+
+SYSTEM = SYSTEM_NAMESPACE
 """The namespace of everything that is installed."""
 
 NODE, CONTROLLER, EDGE = "node", "controller", "edge"
@@ -45,8 +48,6 @@ _VOTES = "a node that may announce addresses says that it is there"
 VIEW = "announce-view-node"
 """The Lease that says which nodes vote on who announces an address."""
 _L2_STATUS = "l2-0123456789abcdef.{node}"
-ANNOUNCED = "metallb-system"
-"""Where MetalLB's objects live, and the Secrets that they name."""
 
 RIGHTS: Mapping[str, tuple[Right, ...]] = {
     NODE: (
@@ -144,7 +145,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             ("secrets",),
             ("get",),
             "the passwords of BGP sessions, each by the name that a BGPPeer has",
-            namespace=ANNOUNCED,
+            namespace=METALLB_NAMESPACE,
             when="node.bgpPasswords",
         ),
     ),

@@ -12,6 +12,9 @@ NODE_LEASE_NAMESPACE = "kube-node-lease"
 SYSTEM_NAMESPACE = "moorage-system"
 """Where the parts of Moorage keep what is theirs."""
 
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""A node that carries it, with whatever value, takes no traffic from load balancers."""
+
 ZONE_LABEL = "topology.kubernetes.io/zone"
 """The label of a Node that says in which zone it is."""
 

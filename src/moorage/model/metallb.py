@@ -13,6 +13,9 @@ from moorage.model.meta import Object
 from moorage.model.selectors import Operator, Requirement
 from moorage.model.wire import ApiType
 
+METALLB_NAMESPACE = "metallb-system"
+"""Where MetalLB's own manifests keep its objects, and the Secrets that these name."""
+
 
 class LabelRequirement(ApiType, frozen=True):
     """One of `matchExpressions`: the operator is In, NotIn, Exists or DoesNotExist."""

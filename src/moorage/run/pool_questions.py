@@ -14,6 +14,7 @@ from moorage.model.cluster import Namespace
 from moorage.model.errors import ApiError, UserError
 from moorage.model.kinds import IP_ADDRESS_POOLS, NAMESPACES
 from moorage.model.lb import IPAddressPool
+from moorage.model.metallb import METALLB_NAMESPACE
 from moorage.model.ports import Client, WriteOptions
 from moorage.model.service import Service
 from moorage.model.wire import Tree
@@ -21,10 +22,6 @@ from moorage.registry.resources import Registry
 from moorage.registry.settings import RegistrySettings
 from moorage.run.questions import read_cluster
 from moorage.store.fake import MemoryStore
-
-USUAL_NAMESPACE = "metallb-system"
-"""Where pools are that name no namespace, and that the cluster does not have yet."""
-
 
 _SERVERS = frozenset({"resourceVersion", "uid", "creationTimestamp", "generation", "managedFields", "selfLink"})
 
@@ -63,7 +60,7 @@ async def read_pools(text: str, live: Sequence[IPAddressPool], now: float) -> tu
     for each in documents:
         tree = _as_written(each.tree)
         name, named = (tree["metadata"].get(field, "") for field in ("name", "namespace"))
-        namespace = named or next((one.metadata.namespace for one in live if one.metadata.name == name), USUAL_NAMESPACE)
+        namespace = named or next((one.metadata.namespace for one in live if one.metadata.name == name), METALLB_NAMESPACE)
         try:
             if namespace not in namespaces:
                 await registry.create(NAMESPACES, "", {"metadata": {"name": namespace}}, WriteOptions())

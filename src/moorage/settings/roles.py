@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
+from moorage.model.cluster import SYSTEM_NAMESPACE
 from moorage.model.errors import FieldError, invalid
 from moorage.settings.checks import PRIMARY, bind_address, wrong_bind_address, wrong_node_port_addresses, wrong_prefixes
 from moorage.settings.controllers import chosen
@@ -112,7 +113,7 @@ class ControllerSettings(RoleSettings, frozen=True, kw_only=True):
     ] = False
     lease_namespace: Annotated[
         str, setting("Namespace of the leader's Lease.", "--leader-elect-resource-namespace", min_length=1)
-    ] = "moorage-system"
+    ] = SYSTEM_NAMESPACE
     lease_name: Annotated[str, setting("Name of the leader's Lease.", "--leader-elect-resource-name", min_length=1)] = (
         "moorage-controller"
     )
