@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +11,7 @@ import pytest
 from moorage.lab import netns_io
 from moorage.run.bench_churn import Churn, bench_churn
 from moorage.run.bench_lab import BenchPlan
+from tests.kernel.ends import ends_and_leaves_nothing
 from tests.kernel.needs import needs_root, unique_instance
 
 pytestmark = [pytest.mark.kernel, needs_root]
@@ -38,27 +35,10 @@ def test_a_small_run() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_it_is_told_to_end(number: signal.Signals) -> None:
-    """SIGINT goes to all processes of the terminal, as Ctrl-C sends it."""
-    command = (sys.executable, "-m", "moorage", "bench", "churn", "--services", "20", "--endpoints", "3", "--seconds", "60")
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
-    plan = BenchPlan(f"bench-{running.pid}")
-    limit = time.monotonic() + 60
-    while not _writers(running.pid) and time.monotonic() < limit:
-        assert running.poll() is None
-        time.sleep(0.05)
-    assert _writers(running.pid), "it is at work"
-    if number is signal.SIGINT:
-        os.killpg(running.pid, number)
-    else:
-        running.send_signal(number)
-    _, errors = running.communicate(timeout=60)
-    assert running.returncode == 128 + number
-    assert b"Traceback" not in errors
-    assert not set(plan.namespaces) & set(netns_io.names())
-    assert not _writers(running.pid)
+    ends_and_leaves_nothing(number, ("churn", "--services", "20", "--endpoints", "3", "--seconds", "60"), _writers)
 
 
-def _writers(pid: int) -> list[str]:
+def _writers(plan: BenchPlan, pid: int) -> list[str]:
     """The writers among the children of that process."""
     found = []
     for each in Path("/proc").glob("[0-9]*"):

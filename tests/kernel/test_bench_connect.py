@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -18,6 +14,7 @@ from moorage.run.bench_connect import WISHES, Report, bench_connect, make, measu
 from moorage.run.bench_connect_stats import Way
 from moorage.run.bench_lab import BenchPlan, backend
 from moorage.run.bench_lab_io import BenchLab
+from tests.kernel.ends import ends_and_leaves_nothing
 from tests.kernel.needs import needs_root, unique_instance
 
 pytestmark = [pytest.mark.kernel, needs_root]
@@ -75,27 +72,10 @@ def test_connections_that_go_elsewhere_are_noticed() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_it_is_told_to_end(number: signal.Signals) -> None:
-    """SIGINT goes to all processes of the terminal, as Ctrl-C sends it."""
-    command = (sys.executable, "-m", "moorage", "bench", "connect", "--seconds", "60")
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
-    plan = BenchPlan(f"bench-{running.pid}")
-    limit = time.monotonic() + 60
-    while not _load(plan) and time.monotonic() < limit:
-        assert running.poll() is None
-        time.sleep(0.05)
-    assert _load(plan), "its clients are at work"
-    if number is signal.SIGINT:
-        os.killpg(running.pid, number)
-    else:
-        running.send_signal(number)
-    _, errors = running.communicate(timeout=60)
-    assert running.returncode == 128 + number
-    assert b"Traceback" not in errors
-    assert not set(plan.namespaces) & set(netns_io.names())
-    assert not _load(plan)
+    ends_and_leaves_nothing(number, ("connect", "--seconds", "60"), _load)
 
 
-def _load(plan: BenchPlan) -> list[str]:
+def _load(plan: BenchPlan, pid: int) -> list[str]:
     """The clients of that run: processes that were started with its namespace on the command line, and live in it."""
     try:
         inside = netns_io.path(plan.outside).stat()

@@ -14,8 +14,8 @@ from moorage.cli.bench_coldstart import coldstart
 from moorage.cli.bench_connect import connect
 from moorage.cli.bench_failover import failover
 from moorage.cli.bench_update import update
-from moorage.cli.measured import figures, machine
-from moorage.cli.output import Output, OutputOption, console, print_json
+from moorage.cli.measured import figures, machine, tell
+from moorage.cli.output import Output, OutputOption
 from moorage.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -40,17 +40,9 @@ def api(
 
     with Progress(output) as progress:
         report = uvloop.run(bench_api(objects, watches, events, progress.step))
-    if output is Output.JSON:
-        print_json({"machine": machine(), "met": report.met, **msgspec.structs.asdict(report)})
-    else:
-        _print_api(report)
-    if not report.met:
-        raise SystemExit(1)
-
-
-def _print_api(report: Report) -> None:
-    console.print(figures("The API server, durable, behind TLS", _rows(report)))
-    console.print(f"measured on {machine()}")
+    found = {"machine": machine(), "met": report.met, **msgspec.structs.asdict(report)}
+    table = figures("The API server, durable, behind TLS", _rows(report))
+    tell(output, found, table, f"measured on {machine()}", met=report.met)
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str, str]]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from moorage.cli.measured import figures, machine
-from moorage.cli.output import Output, OutputOption, console, print_json
+from moorage.cli.measured import figures, machine, tell
+from moorage.cli.output import Output, OutputOption
 from moorage.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ def bytes_(
 
     with Progress(output) as progress:
         report = asyncio.run(bench_bytes(services, nodes, progress.step))
-    if output is Output.JSON:
-        print_json({"machine": machine(), **msgspec.to_builtins(report)})
-    else:
-        console.print(figures("What one client costs the API server", _rows(report)))
-        console.print(f"measured on {machine()}; slices of {report.endpoints} endpoints")
+    table = figures("What one client costs the API server", _rows(report))
+    where = f"measured on {machine()}; slices of {report.endpoints} endpoints"
+    tell(output, {"machine": machine(), **msgspec.to_builtins(report)}, table, where)
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str, str]]:

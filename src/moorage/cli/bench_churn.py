@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from moorage.cli.measured import EndpointsOption, ServicesOption, figures, machine, run_to_the_end
-from moorage.cli.output import Output, OutputOption, console, print_json
+from moorage.cli.measured import EndpointsOption, ServicesOption, figures, machine, run_to_the_end, tell
+from moorage.cli.output import Output, OutputOption
 from moorage.cli.progress import Progress
 from moorage.run.state_io import require_root
 
@@ -35,13 +35,7 @@ def churn(
     require_root("moorage bench churn")
     with Progress(output) as progress:
         report = run_to_the_end(bench_churn(Churn(rate, seconds, services, endpoints), progress.step))
-    if output is Output.JSON:
-        print_json(as_json(report))
-    else:
-        console.print(table(report))
-        console.print(f"measured on {machine()}")
-    if not report.met:
-        raise SystemExit(1)
+    tell(output, as_json(report), table(report), f"measured on {machine()}", met=report.met)
 
 
 def as_json(report: Report) -> Mapping[str, object]:

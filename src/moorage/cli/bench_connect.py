@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from moorage.cli.measured import machine, run_to_the_end
-from moorage.cli.output import Output, OutputOption, console, print_json
+from moorage.cli.measured import machine, run_to_the_end, tell
+from moorage.cli.output import Output, OutputOption
 from moorage.cli.progress import Progress
 from moorage.run.state_io import require_root
 
@@ -35,14 +35,8 @@ def connect(seconds: SecondsOption = 30.0, output: OutputOption = Output.TEXT) -
     require_root("moorage bench connect")
     with Progress(output) as progress:
         report = run_to_the_end(bench_connect(seconds, progress.step))
-    if output is Output.JSON:
-        print_json(as_json(report))
-    else:
-        console.print(table(report))
-        console.print(NOTES)
-        console.print(f"{report.clients} clients, each with a connection at a time\nmeasured on {machine()}")
-    if not report.met:
-        raise SystemExit(1)
+    clients = f"{report.clients} clients, each with a connection at a time\nmeasured on {machine()}"
+    tell(output, as_json(report), table(report), NOTES, clients, met=report.met)
 
 
 def as_json(report: Report) -> Mapping[str, object]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from moorage.cli.measured import figures, machine, run_to_the_end
-from moorage.cli.output import Output, OutputOption, console, print_json
+from moorage.cli.measured import figures, machine, run_to_the_end, tell
+from moorage.cli.output import Output, OutputOption
 from moorage.cli.progress import Progress
 from moorage.run.bench_failover_stats import Fault
 from moorage.run.state_io import require_root
@@ -38,14 +38,8 @@ def failover(
     require_root("moorage bench failover")
     with Progress(output) as progress:
         report = run_to_the_end(bench_failover(trials, nodes, fault, progress.step))
-    if output is Output.JSON:
-        print_json({"machine": machine(), **as_json(report)})
-    else:
-        console.print(table(report))
-        console.print("\n".join(bars(report)))
-        console.print(f"measured on {machine()}")
-    if not report.met:
-        raise SystemExit(1)
+    found = {"machine": machine(), **as_json(report)}
+    tell(output, found, table(report), "\n".join(bars(report)), f"measured on {machine()}", met=report.met)
 
 
 def as_json(report: Report) -> Mapping[str, object]:

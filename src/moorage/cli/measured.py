@@ -1,4 +1,4 @@
-"""What the benchmarks have in common: options, which machine it was, a table of figures, an end that takes everything away."""
+"""What the benchmarks have in common: options, which machine it was, how figures are told, and an end that leaves nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import asyncio
 import os
 import platform
 import signal
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from moorage.cli.output import Output, console, print_json
+
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 T = TypeVar("T")
@@ -39,6 +42,17 @@ def run_to_the_end(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(until_signalled())
     except asyncio.CancelledError:
         raise SystemExit(128 + signal.SIGTERM) from None
+
+
+def tell(output: Output, as_json: Mapping[str, object], *shown: RenderableType, met: bool = True) -> None:
+    """JSON for programs, or one part after the other for people; exit status 1 where a goal is missed."""
+    if output is Output.JSON:
+        print_json(as_json)
+    else:
+        for each in shown:
+            console.print(each)
+    if not met:
+        raise SystemExit(1)
 
 
 def figures(title: str, rows: Iterable[tuple[str, str, str]]) -> Table:

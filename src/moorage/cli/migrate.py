@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moorage.cli.output import InstanceOption, Output, OutputOption, console, print_json
+from moorage.cli.output import InstanceOption, Output, OutputOption, console, print_json, show_findings
 from moorage.cli.questions import KubeconfigOption, ask
 from moorage.run.state_io import DEFAULT_INSTANCE
 
@@ -38,11 +38,7 @@ def migrate(
 
 
 def show(found: Migration) -> None:
-    marks = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "·"}
-    for each in found.findings:
-        console.print(f"{marks[each.ok]} {each.hop:<10} {each.text}", soft_wrap=True)
-        if each.advice:
-            console.print(f"  {'':<10} -> {each.advice}", soft_wrap=True)
+    show_findings(found.findings, 10)
     if not found.ready:
         console.print("[red]not yet[/red]: what has a ✗ comes first")
     for number, step in enumerate(found.steps, 1):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import enum
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from moorage.observe.explain import Finding
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -25,6 +29,19 @@ InstanceOption = Annotated[str, typer.Option("--instance", envvar="MOORAGE_INSTA
 
 def print_json(value: object) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+
+
+MARKS = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "·"}
+"""Of a finding: good, bad, neither."""
+
+
+def show_findings(findings: Iterable[Finding], width: int, reasons: bool = False) -> None:
+    """A line for each, its hop in a column so wide, and below a bad one what to do about it."""
+    for each in findings:
+        reason = f" [dim]{each.reason.value}[/dim]" if reasons and each.reason else ""
+        console.print(f"{MARKS[each.ok]} {each.hop:<{width}} {each.text}{reason}", soft_wrap=True)
+        if each.advice:
+            console.print(f"  {'':<{width}} -> {each.advice}", soft_wrap=True)
 
 
 def fail(message: str, status: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from moorage.cli.output import InstanceOption, Output, OutputOption, console, print_json
+from moorage.cli.output import InstanceOption, Output, OutputOption, console, print_json, show_findings
 from moorage.run.state_io import DEFAULT_INSTANCE, require_running
 
 if TYPE_CHECKING:
@@ -56,12 +56,7 @@ def service(
     if output is Output.JSON:
         print_json(explanation)
     else:
-        marks = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "·"}
-        for each in explanation.findings:
-            reason = f" [dim]{each.reason.value}[/dim]" if each.reason else ""
-            console.print(f"{marks[each.ok]} {each.hop:<15} {each.text}{reason}", soft_wrap=True)
-            if each.advice:
-                console.print(f"  {'':<15} -> {each.advice}", soft_wrap=True)
+        show_findings(explanation.findings, 15, reasons=True)
         console.print("it works" if explanation.works else "[red]it does not work[/red]")
     if not explanation.works:
         raise SystemExit(1)

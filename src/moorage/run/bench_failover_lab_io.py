@@ -17,11 +17,9 @@ import signal
 import socket
 import tempfile
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -48,6 +46,7 @@ from moorage.run.bench_lab import PORT, TARGET_PORT, node_object, service, slice
 from moorage.run.bench_objects import NAMESPACE
 from moorage.run.identities import node_identity
 from moorage.run.server_process import ServerProcess
+from moorage.run.stacked_io import Stacked
 
 MANAGEMENT = IPv4Network("198.19.0.0/16")
 CLIENT_ADDRESS, SERVER_ADDRESS, API_ADDRESS = LAN[100], LAN[2], MANAGEMENT[2]
@@ -92,7 +91,7 @@ class Asking:
                 pass
 
 
-class FailoverLab:
+class FailoverLab(Stacked):
     """A context. `client` is the administrator's."""
 
     client: HttpClient
@@ -105,20 +104,7 @@ class FailoverLab:
         self.addresses = tuple(POOL[number] for number in range(1, addresses + 1))
         self.agents: dict[str, AgentProcess] = {}
         self._rate = rate
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._set_up()
-        except BaseException:
-            await self._stack.aclose()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
+        super().__init__()
 
     def namespace(self, machine: str) -> str:
         return f"{self.instance}-{machine}"

@@ -21,10 +21,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
@@ -45,6 +42,7 @@ from moorage.run.bench_objects import NAMESPACE
 from moorage.run.bench_wire import Endpoint, create_all
 from moorage.run.identities import node_identity
 from moorage.run.server_process import ServerProcess
+from moorage.run.stacked_io import Stacked
 
 LOAD_CONNECTIONS = 16
 REACH_SECONDS = 30.0
@@ -53,7 +51,7 @@ _PAUSE = 0.002
 _ECHO_SECONDS = 10.0
 
 
-class BenchLab:
+class BenchLab(Stacked):
     """A context. `client` is the administrator's, with its connections made on the node, where the API server listens."""
 
     client: HttpClient
@@ -64,20 +62,7 @@ class BenchLab:
     def __init__(self, plan: BenchPlan | None = None, agent_options: Sequence[str] = ()) -> None:
         self.plan = plan or BenchPlan.of_this_process()
         self._agent_options = agent_options
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._set_up()
-        except BaseException:
-            await self._stack.aclose()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
+        super().__init__()
 
     @property
     def node(self) -> str:

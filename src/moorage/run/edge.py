@@ -96,7 +96,7 @@ async def _work(settings: EdgeSettings, announcer: Announcer, leaving: asyncio.E
                 tasks.create_task(proxies.run(), name="proxies")
                 tasks.create_task(_follow_health(prober, changed), name="node health")
                 tasks.create_task(_follow_standing(standing, changed), name="standing")
-                seen = _Seen(settings, mirror, prober)
+                seen = _Seen(mirror, probes, prober, settings.keep_source)
                 tasks.create_task(_follow_objects(seen, acknowledger, changed), name="objects")
                 await _balance(seen, kernel, changed)
         finally:
@@ -107,13 +107,13 @@ async def _work(settings: EdgeSettings, announcer: Announcer, leaving: asyncio.E
 class _Seen(NamedTuple):
     """What a table is made of."""
 
-    settings: EdgeSettings
     mirror: Mirror
+    probes: HealthSettings
     prober: NodeProber
+    keep_source: bool
 
     def table(self, snapshot: Snapshot, previous: ForwardingTable) -> ForwardingTable:
-        prober, keep = self.prober, self.settings.keep_source
-        return edge_table(snapshot, prober.healthy, previous, prober.checks, keep)
+        return edge_table(snapshot, self.prober.healthy, previous, self.prober.checks, self.keep_source)
 
 
 def _probes(settings: EdgeSettings) -> HealthSettings:
@@ -144,7 +144,7 @@ def _log(reason: Reason, message: str, *, warning: bool = True) -> None:
 async def _follow_objects(seen: _Seen, acknowledger: Acknowledger, changed: asyncio.Event) -> None:
     while True:
         snapshot, changes = await seen.mirror.next()
-        seen.prober.follow(targets(snapshot, _probes(seen.settings)))
+        seen.prober.follow(targets(snapshot, seen.probes))
         acknowledger.see(snapshot, changes)
         changed.set()
 
