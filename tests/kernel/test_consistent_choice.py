@@ -94,13 +94,17 @@ def test_with_affinity_the_address_alone_decides(topology: Topology, datapath: N
     assert answers(topology, family, datapath, table(family, 2, 3, 4, affinity=600)) == first
 
 
+MANY = 60
+"""Connections from ports by chance: one of three backends is missed by all of them once in ten billion runs."""
+
+
 @pytest.mark.parametrize("family", Family)
 def test_a_connection_whose_source_is_kept_survives_the_loss_of_the_load_balancer(
     topology: Topology, datapath: NftDatapath, family: Family
 ) -> None:
     """The next one knows nothing of the connection, leads its next packet to the same node, and that one knows it."""
     topology.node.run(lambda: datapath.apply(table(family, 2, 3, 4, rewritten=False)))
-    with Held(*[(topology.client, VIP[family], 80)] * 9) as held:
+    with Held(*[(topology.client, VIP[family], 80)] * MANY) as held:
         assert set(held.answers) == {"b2", "b3", "b4"}
         topology.node.run(forget_all_flows)
         assert held.exchange() == held.answers
