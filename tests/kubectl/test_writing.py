@@ -52,11 +52,11 @@ def test_apply_of_several_documents_and_a_list(kubectl: Kubectl) -> None:
 def test_create_commands(kubectl: Kubectl) -> None:
     other = f"{kubectl.namespace}-other"
     assert kubectl.ok("create", "namespace", other) == f"namespace/{other} created\n"
-    assert kubectl.ok("create", "service", "nodeport", "np", "--tcp=80:8080", "--node-port=31999", "-n", other) == (
+    assert kubectl.ok("create", "service", "nodeport", "np", "--tcp=80:8080", "--node-port=30042", "-n", other) == (
         "service/np created\n"
     )
     port = read(kubectl, "svc", "np", "-n", other)["spec"]["ports"][0]
-    assert (port["port"], port["targetPort"], port["nodePort"]) == (80, 8080, 31999)
+    assert (port["port"], port["targetPort"], port["nodePort"]) == (80, 8080, 30042)
     assert kubectl.ok("create", "service", "loadbalancer", "lb", "--tcp=80:http") == "service/lb created\n"
     assert read(kubectl, "svc", "lb")["spec"]["ports"][0]["targetPort"] == "http"
     assert kubectl.ok("create", "service", "externalname", "en", "--external-name=db.example") == "service/en created\n"
@@ -67,7 +67,7 @@ def test_create_commands(kubectl: Kubectl) -> None:
     deleted = kubectl.ok("delete", "namespace", other, f"--timeout={COMMAND_SECONDS:.0f}s")
     assert deleted == f'namespace "{other}" deleted\n'
     assert f'namespaces "{other}" not found' in kubectl.fails("get", "namespace", other)
-    assert kubectl.ok("create", "service", "nodeport", "np", "--tcp=80", "--node-port=31999") == "service/np created\n"
+    assert kubectl.ok("create", "service", "nodeport", "np", "--tcp=80", "--node-port=30042") == "service/np created\n"
     kubectl.ok("delete", "svc", "np")
 
 

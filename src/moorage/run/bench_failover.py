@@ -45,10 +45,10 @@ async def bench_failover(
 
 async def trial(lab: FailoverLab, fault: Fault) -> Trial:
     """One fault of the node that answers now, and its return."""
+    before = await lab.asking.window()
     node = await lab.owner(lab.addresses[0])
     if node is None:
         raise HostError("nobody answers for the address")
-    before = await lab.asking.window()
     await _strike(lab, fault, node)
     met = await _window(lab)
     await _mend(lab, fault, node)

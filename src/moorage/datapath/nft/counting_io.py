@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Collection, Iterator, Sequence
+from operator import itemgetter
 
 from moorage.datapath.counts import Amount, Counts, Pair
 from moorage.datapath.families_io import families
 from moorage.datapath.netlink_io import KernelRefusal, Netlink
 from moorage.datapath.nft.counting import packed, read_counters, read_pair, read_sent
-from moorage.datapath.nft.messages import Table, delete_elements, list_elements
+from moorage.datapath.nft.listing_io import listed
+from moorage.datapath.nft.messages import Table, delete_elements
 from moorage.datapath.nft.spaces import CONNECTIONS, REFUSALS, REPLIES, REQUESTS
 
 _AT_ONCE = 500
@@ -56,7 +58,7 @@ class NftCounters:
 
     def _listed(self, name: str) -> Iterator[tuple[bytes, Amount]]:
         for table in self._tables:
-            yield from read_counters(self._kernel.dump(list_elements(table, name)))
+            yield from listed(self._kernel, table, name, read_counters, itemgetter(0))
 
     def _remove(self, table: Table, name: str, elements: Sequence[bytes]) -> None:
         """All at once; one by one where some are not there: not every pair has had packets both ways."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import zip_longest
+from operator import attrgetter
 
 from moorage.datapath import netlink
 from moorage.datapath.netlink import Message
@@ -17,6 +19,7 @@ from moorage.datapath.nft.elements import Element
 from moorage.datapath.nft.features_io import diagnosis
 from moorage.datapath.nft.ledger import Installed, Plan
 from moorage.datapath.nft.listing import read_elements
+from moorage.datapath.nft.listing_io import listed
 from moorage.datapath.nft.messages import Table
 from moorage.datapath.nft.nft_io import NftRefusal, load
 from moorage.datapath.nft.packing import element_messages
@@ -29,6 +32,7 @@ from moorage.model.net import Family
 _FEW = 2
 """Transactions for which no thread is worth its start."""
 _GENERATION_ID = 1
+_KEY = attrgetter("key")
 
 
 class NftTables:
@@ -132,9 +136,8 @@ class NftTables:
         return int.from_bytes(fields[_GENERATION_ID], "big")
 
     def _elements(self, table: Table) -> dict[str, list[Element]]:
-        dump = self.kernel.dump
         try:
-            return {name: read_elements(name, dump(messages.list_elements(table, name))) for name in MAPS}
+            return {name: listed(self.kernel, table, name, partial(read_elements, name), _KEY) for name in MAPS}
         except ValueError as error:
             raise HostError(f"the kernel's listing of table {table.name} makes no sense: {error}") from error
 
