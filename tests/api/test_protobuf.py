@@ -9,13 +9,14 @@ import pytest
 
 from moorage.api.exchange import Request
 from moorage.api.options import DeleteBody, delete_options
-from moorage.api.protobuf import MAGIC, is_readable, read_protobuf
+from moorage.api.protobuf import is_readable, read_protobuf
 from moorage.api.protobuf_numbers import NUMBERS
 from moorage.api.shapes import shape
 from moorage.model.cluster import Event, Lease, Namespace
 from moorage.model.errors import ApiError
 from moorage.model.pods import Pod
 from moorage.model.ports import DeleteOptions
+from moorage.model.protobuf import MAGIC
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 
@@ -186,9 +187,7 @@ def test_the_status_of_a_service() -> None:
     status = field(1, field(1, ingress)) + field(2, condition)
     tree = read_protobuf(enveloped(field(1, field(1, "web")) + field(3, status)), Service)
     port = {"port": 80, "protocol": "TCP"}
-    assert tree["status"]["loadBalancer"] == {
-        "ingress": [{"ip": "198.18.100.1", "hostname": "", "ipMode": "VIP", "ports": [port]}]
-    }
+    assert tree["status"]["loadBalancer"] == {"ingress": [{"ip": "198.18.100.1", "ipMode": "VIP", "ports": [port]}]}
     (told,) = tree["status"]["conditions"]
     assert (told["observedGeneration"], told["lastTransitionTime"], told["message"]) == (2, "2026-01-02T03:04:05Z", "")
 

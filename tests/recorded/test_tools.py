@@ -149,12 +149,12 @@ def test_an_effect_comes_after_its_cause(tmp_path: Path) -> None:
             HttpClient(access) as client,
         ):
             lines = client._connection.stream("/api/v1/configmaps", {"watch": "1"})
-            assert await anext(lines) == b""
+            assert await anext(lines) == (b"", False)
             waiting = asyncio.ensure_future(anext(lines))
             await asyncio.sleep(0.1)
             assert not waiting.done()
             assert await client._connection.request("POST", CREATE.path, body=b"{}") == b'{"metadata":{}}'
-            assert await waiting == b'{"type":1}'
+            assert await waiting == (b'{"type":1}', False)
             await lines.aclose()
             with pytest.raises(Exception, match="404"):
                 await client.list(Service)

@@ -11,7 +11,7 @@ import pytest
 
 from moorage.api.auth_asks import Ask, ask_of
 from moorage.api.routes import Target, Verb, find, verb
-from moorage.client.connection_io import Connection
+from moorage.client.connection_io import Connection, Part
 from moorage.model.errors import ApiError
 
 WATCH = ("1", "true")
@@ -94,9 +94,11 @@ def hearing(patch: pytest.MonkeyPatch) -> Iterator[list[Exchange]]:
             )
         return answer
 
-    def noted_stream(self: Connection, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
+    def noted_stream(
+        self: Connection, path: str, query: Mapping[str, str], accept: str = "application/json"
+    ) -> AsyncGenerator[Part, None]:
         heard.append(Exchange(_agent(self), "GET", path, query))
-        return stream(self, path, query)
+        return stream(self, path, query, accept)
 
     patched: tuple[tuple[str, Callable[..., Any]], ...] = (("request", noted_request), ("stream", noted_stream))
     with patch.context() as within:

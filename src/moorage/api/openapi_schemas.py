@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from moorage.api.descriptions import describe
-from moorage.api.shapes import Field, shape, without_none
+from moorage.api.shapes import Field, shape
 from moorage.model.kinds import Kind
-from moorage.model.wire import ApiType, Tree
+from moorage.model.wire import ApiType, Tree, without_none
 
 REFERENCE = "#/components/schemas/"
 

@@ -7,7 +7,6 @@ Source of the strategies: the `patchStrategy` and `patchMergeKey` tags of the Ku
 from __future__ import annotations
 
 import functools
-import types
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +18,7 @@ from moorage.model.kinds import Kind
 from moorage.model.meta import ObjectMeta
 from moorage.model.pods import Container, PodSpec, PodStatus
 from moorage.model.service import ServiceSpec, ServiceStatus
-from moorage.model.wire import ApiType
+from moorage.model.wire import ApiType, without_none
 
 
 class Strategy(msgspec.Struct, frozen=True):
@@ -77,13 +76,6 @@ def shape(type_: type[ApiType]) -> Mapping[str, Field]:
         name = field.encode_name
         fields[name] = Field(name, hint, _struct_in(hint), strategies.get(name))
     return fields
-
-
-def without_none(hint: Any) -> tuple[Any, ...]:
-    """The alternatives of a type, None left out: `int | str` gives both, `str | None` gives `str`."""
-    if isinstance(hint, types.UnionType):
-        return tuple(each for each in typing.get_args(hint) if each is not type(None))
-    return (hint,)
 
 
 def _struct_in(hint: Any) -> type[ApiType] | None:

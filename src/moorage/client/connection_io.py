@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -15,6 +16,7 @@ import structlog
 from yarl import URL
 
 from moorage.client.decode import error_of
+from moorage.client.frames import Frames
 from moorage.client.kubeconfig import Access
 from moorage.client.lines import Lines
 from moorage.client.login_io import Login, Proof
@@ -30,9 +32,17 @@ CONNECT_SECONDS = 10.0
 _READ_AHEAD = 1 << 20
 """Bytes buffered per connection: large lists arrive in few pieces."""
 
-_JSON = "application/json"
+JSON = "application/json"
+BINARY = "application/vnd.kubernetes.protobuf"
 
 log = structlog.get_logger()
+
+
+class Part(NamedTuple):
+    """What a stream is made of: lines of JSON, or frames of protobuf where `is_binary`."""
+
+    data: bytes
+    is_binary: bool
 
 
 class Connection:
@@ -54,7 +64,7 @@ class Connection:
         self._session = aiohttp.ClientSession(
             connector=connector,
             # Compressing would take the server longer than sending.
-            headers={"User-Agent": self._user_agent, "Accept": _JSON, "Accept-Encoding": "identity"},
+            headers={"User-Agent": self._user_agent, "Accept": JSON, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_READ_AHEAD,
         )
@@ -69,7 +79,7 @@ class Connection:
         path: str,
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        content_type: str = _JSON,
+        content_type: str = JSON,
     ) -> bytes:
         """The body of a 2xx answer. Raises ApiError or HostError."""
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
@@ -86,22 +96,23 @@ class Connection:
                 raise error_of(response.status, answer, response.headers.get("Retry-After", ""))
             proof, again = await self._login.proof(), False
 
-    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
-        """First an empty line, when the server has accepted; then each line as it arrives. Raises ApiError or HostError."""
+    async def stream(self, path: str, query: Mapping[str, str], accept: str = JSON) -> AsyncGenerator[Part, None]:
+        """First an empty one, when the server has accepted; then each as it arrives. Raises ApiError or HostError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         url = self._url(path, query)
         proof, again = await self._login.proof(), True
         while True:
             with _mapped("GET", url):
                 async with asyncio.timeout(REQUEST_SECONDS):
-                    response = await self._started("GET", url, proof, timeout, {})
+                    response = await self._started("GET", url, proof, timeout, {"Accept": accept})
                 async with response:
                     if response.status < 300:
-                        yield b""
-                        lines = Lines()
+                        is_binary = response.content_type == BINARY
+                        yield Part(b"", is_binary)
+                        cut = Frames() if is_binary else Lines()
                         async for chunk in response.content.iter_any():
-                            for line in lines.feed(chunk):
-                                yield line
+                            for each in cut.feed(chunk):
+                                yield Part(each, is_binary)
                         return
                     answer = await response.read()
             if not (response.status == 401 and again and await self._login.refused(proof)):

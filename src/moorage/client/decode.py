@@ -113,7 +113,7 @@ def decode_object(body: bytes | msgspec.Raw, type_: type[O]) -> O:
         obj: O = _decoder(type_).decode(body)
     except msgspec.DecodeError:
         obj = _lenient(body, type_)
-    return _named(obj)
+    return named(obj)
 
 
 def decode_list(body: bytes) -> ListBody:
@@ -129,7 +129,7 @@ def decode_event(line: bytes, type_: type[Object]) -> WatchEvent:
     try:
         event = _event_decoder(type_).decode(line)
         if event.type != ERROR:
-            return WatchEvent(event.type, _named(event.object))
+            return WatchEvent(event.type, named(event.object))
     except msgspec.DecodeError:
         pass  # an ERROR, whose object is a Status, or an object with nulls
     raw = _lenient(line, _Line[msgspec.Raw])
@@ -177,7 +177,7 @@ def _lenient(body: bytes | msgspec.Raw, type_: Any) -> Any:
         raise HostError(f"the API server sent something that is no {name}: {error}") from error
 
 
-def _named(obj: O) -> O:
+def named(obj: O) -> O:
     """Items of a list carry neither kind nor apiVersion: they get those of their type. Of the owners of fields only those of a
     Service's status are kept: nobody here asks for others, and their raw JSON would hold the whole body in memory.
     """

@@ -15,7 +15,8 @@ from typing import Self
 import msgspec
 from msgspec.structs import replace
 
-from moorage.client.connection_io import Connection
+from moorage.client.binary import FOLLOWED, decode_frame
+from moorage.client.connection_io import BINARY, JSON, Connection
 from moorage.client.decode import caches_pages, decode_event, decode_list, decode_object
 from moorage.client.kubeconfig import Access
 from moorage.client.routes import collection_path, creation_path, object_path
@@ -119,9 +120,13 @@ class HttpClient:
             "timeoutSeconds": str(random.randint(*WATCH_SECONDS)),  # noqa: S311  spreading load is no secret
             **_selectors(labels, fields),
         }
-        async with aclosing(self._connection.stream(collection_path(kind, namespace), query)) as lines:
-            async for line in lines:
-                yield decode_event(line, type_) if line else _accepted(kind, since)
+        accept = f"{BINARY}, {JSON}" if type_ in FOLLOWED else JSON
+        async with aclosing(self._connection.stream(collection_path(kind, namespace), query, accept)) as parts:
+            async for data, is_binary in parts:
+                if not data:
+                    yield _accepted(kind, since)
+                else:
+                    yield decode_frame(data, type_) if is_binary else decode_event(data, type_)
 
     async def create(self, obj: O) -> O:
         path = creation_path(BY_TYPE[type(obj)], obj.metadata.namespace)

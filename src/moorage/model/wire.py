@@ -9,6 +9,8 @@ API values are trees, never cycles, so the cyclic garbage collector need not loo
 
 from __future__ import annotations
 
+import types
+import typing
 from typing import Any
 
 import msgspec
@@ -28,3 +30,10 @@ def wire_name(field: str) -> str:
 
 class ApiType(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=wire_name, gc=False):
     """A value of the Kubernetes API. Unknown fields are dropped on decoding, as kube-apiserver prunes them."""
+
+
+def without_none(hint: Any) -> tuple[Any, ...]:
+    """The alternatives of a type, None left out: `int | str` gives both, `str | None` gives `str`."""
+    if isinstance(hint, types.UnionType):
+        return tuple(each for each in typing.get_args(hint) if each is not type(None))
+    return (hint,)
