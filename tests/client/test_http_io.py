@@ -13,12 +13,13 @@ from aiohttp import web
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig import Access
 from moorage.client.socket_io import AddressInfo, plain
+from moorage.model.cluster import Lease
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.pods import Pod
 from moorage.model.ports import BOOKMARK
 from moorage.model.slices import EndpointSlice
-from tests.client.served import Handler, talk
+from tests.client.served import Handler, server, talk
 
 WEB = Key("default", "web")
 SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -84,6 +85,28 @@ def test_headers_say_who_asks_and_how() -> None:
     assert recorder.headers["User-Agent"] == "test"
     assert recorder.headers["Content-Type"] == "application/merge-patch+json"
     assert recorder.headers["Accept-Encoding"] == "identity"
+
+
+def test_lists_come_compressed_where_that_is_asked_for() -> None:
+    """A server compresses what is large, by its own choice."""
+    items = ",".join(f'{{"metadata":{{"name":"lease-{number}"}}}}' for number in range(1000))
+    asked: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.headers["Accept-Encoding"])
+        response = web.Response(text=f'{{"metadata":{{"resourceVersion":"7"}},"items":[{items}]}}')
+        response.enable_compression()
+        return response
+
+    async def play() -> None:
+        async with asyncio.timeout(10), server(answer) as url:
+            for compress in (False, True):
+                async with HttpClient(Access(server=url, compress=compress)) as client:
+                    found, version = await client.list(Lease)
+                    assert (len(found), version) == (1000, "7")
+
+    asyncio.run(play())
+    assert asked == ["identity", "gzip"]
 
 
 def test_a_list_passes_its_selectors_on() -> None:

@@ -27,6 +27,7 @@ def test_a_kubeconfig_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file = tmp_path / "config"
     file.write_text(CONFIG)
     assert access_of(NodeSettings(kubeconfig=str(file))) == Access(server="https://a.test")
+    assert access_of(NodeSettings(kubeconfig=str(file), compress_lists=True)).compress
     assert access_of(NodeSettings(kubeconfig=str(file), context="b")) == Access(server="https://b.test")
     monkeypatch.setenv("HTTPS_PROXY", "proxy:3128")
     assert access_of(NodeSettings(kubeconfig=str(file))).proxy_url == "http://proxy:3128"

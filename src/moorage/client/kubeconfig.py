@@ -25,7 +25,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
     `token_file` is read again from time to time: cluster tokens are renewed in place. `tls_server_name` is the name that
     the server's certificate is checked against. `plugin` gives credentials where there are no others (client-go: the same).
-    `namespace` is the context's, empty for none. Its repr tells no secret.
+    `namespace` is the context's, empty for none. With `compress` the server may compress what is large: kube-apiserver does so
+    from 128 KiB on. Its repr tells no secret.
     """
 
     server: str
@@ -44,6 +45,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
     plugin: ExecPlugin | None = None
     namespace: str = ""
+    compress: bool = False
 
     @property
     def has_certificate(self) -> bool:
