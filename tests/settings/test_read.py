@@ -51,8 +51,8 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_place() -> None:
         'f.yaml, line 2: kind: Unsupported value: "Node": supported values: "NodeConfiguration"',
         "f.yaml, line 3: clusterCidrs: Forbidden: unknown field: did you mean clusterCIDRs?",
         "f.yaml, line 4: metrics-bind-address: Forbidden: unknown field: did you mean metricsBindAddress?",
-        "f.yaml, line 8: foo: Forbidden: unknown field; there are: kubeconfig, context, compressLists, logFormat, name, clusterCIDRs, "
-        "nodePortAddresses, localhostNodePorts, healthPort, metricsBindAddress, dnsPort, "
+        "f.yaml, line 8: foo: Forbidden: unknown field; there are: kubeconfig, context, compressLists, logFormat, name, "
+        "clusterCIDRs, nodePortAddresses, localhostNodePorts, healthPort, metricsBindAddress, dnsPort, "
         "followNodes, selfCheckPort, besideOtherProxy, apiVersion, kind",
         "f.yaml, line 6: dnsPort: Forbidden: given twice",
         'f.yaml, line 7: logFormat: Unsupported value: "xml": supported values: "auto", "text", "json"',
