@@ -19,29 +19,11 @@ from moorage.model.ports import DeleteOptions
 from moorage.model.protobuf import MAGIC
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
+from tests.model.protobuf_writer import enveloped, field, varint
 
 FOO = bytes.fromhex(
     "6b3873000a0f0a02763112094e616d657370616365121b0a130a03666f6f12001a0022002a0032003800420012001a020a001a002200"
 )
-
-
-def field(number: int, value: bytes | int | str) -> bytes:
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value & (1 << 64) - 1)
-    data = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def enveloped(raw: bytes, kind: str = "Service") -> bytes:
-    return MAGIC + field(1, field(1, "v1") + field(2, kind)) + field(2, raw)
 
 
 def test_a_namespace_from_kubectl() -> None:
@@ -149,7 +131,7 @@ def test_which_types_can_be_read() -> None:
 def test_delete_options() -> None:
     conditions = field(1, "some-uid") + field(2, "7")
     raw = field(1, 0) + field(2, conditions) + field(4, "Foreground") + field(5, "All")
-    tree = read_protobuf(enveloped(raw, "DeleteOptions"), DeleteBody)
+    tree = read_protobuf(enveloped(raw, kind="DeleteOptions"), DeleteBody)
     options = delete_options(Request("DELETE", "/", {}, {}, no_body), tree)
     assert options == DeleteOptions(
         grace_seconds=0, uid="some-uid", resource_version="7", dry_run=True, propagation="Foreground"
@@ -195,6 +177,6 @@ def test_the_status_of_a_service() -> None:
 def test_an_event() -> None:
     about = field(1, "Service") + field(2, "default") + field(3, "web")
     raw = field(2, about) + field(3, "Noticed") + field(6, field(1, 1_767_323_045)) + field(8, 3) + field(10, b"")
-    tree = read_protobuf(enveloped(raw, "Event"), Event)
+    tree = read_protobuf(enveloped(raw, kind="Event"), Event)
     assert tree["involvedObject"] == {"kind": "Service", "namespace": "default", "name": "web"}
     assert (tree["firstTimestamp"], tree["count"], "eventTime" in tree) == ("2026-01-02T03:04:05Z", 3, False)
