@@ -15,8 +15,8 @@ from moorage.run.bench_bytes import bench_bytes
 from moorage.run.bench_bytes_io import Meter
 from moorage.run.bench_bytes_sizes import protobuf_size
 from moorage.run.bench_objects import slice_of
-from tests.api.test_protobuf import enveloped, field
 from tests.client.served import server
+from tests.model.protobuf_writer import enveloped, field
 
 
 def test_a_small_run() -> None:
