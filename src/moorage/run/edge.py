@@ -88,7 +88,7 @@ async def _work(settings: EdgeSettings, leaving: asyncio.Event) -> None:
         acknowledger = Acknowledger(client, EDGE, settings.name)
         mirror = Mirror(client, [Want(Service, keep=lean), Want(EndpointSlice, keep=lean), Want(Node)])
         part = edge_part(settings.name, settings.interface, settings.meet_at)
-        announcing = Announcing(part, client, mirror, teller, _Fit(standing, prober))
+        announcing = Announcing(part, client, mirror, teller, lambda: standing.healthy)
         seen = _Seen(mirror, probes, prober, settings.keep_source)
         kernel = _Kernel(forwarder, acknowledger, proxies, accepting)
         try:
@@ -107,23 +107,6 @@ async def _work(settings: EdgeSettings, leaving: asyncio.Event) -> None:
         finally:
             await accepting.release()
             await acknowledger.resign()
-
-
-class _Fit:
-    """Whether this edge may have addresses: a connection through its rules is answered, and since its start every node has been
-    asked how it is. Before that, all would be refused.
-    """
-
-    def __init__(self, standing: Standing, prober: NodeProber) -> None:
-        self._standing = standing
-        self._prober = prober
-        self._asked = False
-
-    def __call__(self) -> bool:
-        if not self._standing.healthy:
-            return False
-        self._asked = self._asked or self._prober.asked
-        return self._asked
 
 
 class _Seen(NamedTuple):
@@ -169,6 +152,11 @@ class _News:
         self._changes = self._changes.merged(changes)
         self.stirred.set()
 
+    @property
+    def listed(self) -> bool:
+        """Whether the first list of everything is there."""
+        return self._changes.everything
+
     def take(self) -> Changes:
         taken, self._changes = self._changes, Changes()
         self.stirred.clear()
@@ -191,12 +179,21 @@ async def _follow_objects(seen: _Seen, acknowledger: Acknowledger, news: _News) 
         news.add(changes)
 
 
+async def _every_node_asked(seen: _Seen, news: _News) -> None:
+    """Returns once each has answered or failed. In a table made before that all are refused, whatever an earlier run left."""
+    while not (news.listed and seen.prober.asked):
+        await news.stirred.wait()
+        news.stirred.clear()
+    news.stirred.set()
+
+
 async def _balance(seen: _Seen, kernel: _Kernel, announcing: Announcing, news: _News) -> None:
     """Rules before addresses: an address is announced only while the kernel does with its traffic what it should."""
     forwarder, acknowledger, proxies, accepting = kernel
     table, snapshot = ForwardingTable(), Snapshot()
     wake_in: float | None = None
     wanted: Proxies = ()
+    await _every_node_asked(seen, news)
     while True:
         try:
             async with asyncio.timeout(wake_in):
