@@ -180,9 +180,9 @@ class EdgeSettings(RoleSettings, frozen=True, kw_only=True):
     beside_other_proxy: Annotated[bool, _BESIDE] = False
 
     def wrong(self) -> Iterator[FieldError]:
-        for each in self.meet_at:
+        for index, each in enumerate(self.meet_at):
             if parse_address(each) is None:
-                yield invalid("meetAt", each, "must be an IP address")
+                yield invalid(f"meetAt[{index}]", each, "must be an IP address")
 
 
 ROLES: tuple[type[RoleSettings], ...] = (NodeSettings, ControllerSettings, EdgeSettings)
