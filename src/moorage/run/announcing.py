@@ -82,7 +82,7 @@ class Announcing:
         self._moved, self._begun, self._looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._told: dict[Key, set[str]] = {}
         self._said: dict[Conflict, float] = {}
-        self._had_authority = False
+        self._concerned = self._had_authority = False
         self._refused: tuple[str, ...] = ()
 
     @property
@@ -143,7 +143,7 @@ class Announcing:
     async def _wish_on(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(LOOK if self._speaker.runs else None):
+                async with asyncio.timeout(LOOK if self._concerned else None):
                     await self._moved.wait()
             except TimeoutError:
                 pass
@@ -159,7 +159,8 @@ class Announcing:
         if self._changed or speakers != self._speakers:
             self._changed, self._speakers = False, speakers
             self._wishes = self._part.wishes(snapshot, speakers)
-        if not self._part.concerns(snapshot):
+        self._concerned = self._part.concerns(snapshot)
+        if not self._concerned:
             if self._speaker.runs:
                 await self._end()
             return
