@@ -14,6 +14,7 @@ import pytest
 
 from moorage.announce.election import elect
 from moorage.announce.roll import EDGES
+from moorage.lab import netns_io
 from moorage.model.cluster import Event, Lease
 from moorage.model.service import Service
 from moorage.run.bench_failover_lab_io import CLIENT_ADDRESS
@@ -35,11 +36,13 @@ MADE_UP = IPv4Address("198.18.128.0")
 @asynccontextmanager
 async def formed(edges: int = 2, addresses: int = 1) -> AsyncIterator[EdgeLab]:
     """The one that was there first has handed over what the other is elected for."""
-    async with EdgeLab(unique_instance("pair"), edges, addresses) as lab:
+    instance = unique_instance("pair")
+    async with EdgeLab(instance, edges, addresses) as lab:
         await lab.formed()
         await comes_back(lab, elect(dict.fromkeys(lab.addresses, lab.names), frozenset(lab.names))[lab.addresses[0]])
         await lab.asking.window()
         yield lab
+    assert not list(netns_io.DIRECTORY.glob(f"{instance}-*")), "namespaces are left"
 
 
 async def owner(lab: EdgeLab) -> str:
