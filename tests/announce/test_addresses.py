@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from moorage.announce.addresses import owned
+from moorage.model.meta import Key
 from moorage.model.snapshot import Snapshot
 from tests.table.objects import addresses, provided, service
 
@@ -19,5 +20,7 @@ SERVICES = Snapshot.of(
 
 
 def test_the_addresses_of_the_services_that_the_edge_serves() -> None:
-    assert owned(SERVICES) == set(addresses("198.18.100.1", "2001:db8::1", "198.18.100.2"))
-    assert owned(Snapshot()) == frozenset()
+    one, same, ours = (Key("default", name) for name in ("one", "same", "ours"))
+    shared, six, own = addresses("198.18.100.1", "2001:db8::1", "198.18.100.2")
+    assert owned(SERVICES) == {shared: (one, same), six: (one,), own: (ours,)}
+    assert owned(Snapshot()) == {}

@@ -60,14 +60,19 @@ def test_nobody_answers_for_less_than_a_moment_when_a_node_is_drained() -> None:
     served(world)
 
 
-def test_a_leaving_speaker_hands_over() -> None:
-    world = formed(3)
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_leaving_speaker_hands_over_and_is_not_waited_for(count: int) -> None:
+    """Also where the one that stays would be half of the voters."""
+    world = formed(count)
     since = world.now
     world.machines["node-1"].leaving = True
-    world.run(1.0)
+    world.run(1.5)
     leaving = world.machines["node-1"].speaker
     assert leaving is not None
-    assert leaving.claims_nothing
+    assert leaving.is_done(world.now)
+    world.crash("node-1")
+    world.run(3.0)
+    assert "node-1" not in world.view.members
     assert max(world.silence(each, since) for each in world.addresses) < 0.01
 
 

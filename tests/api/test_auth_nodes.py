@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from moorage.api.auth import NODES, User
+from moorage.api.auth import EDGES, NODES, User
 from moorage.api.auth_asks import Ask
 from moorage.api.auth_nodes import check_body
 from moorage.model.cluster import Node, NodeAddress, NodeStatus
@@ -16,6 +16,7 @@ from moorage.model.meta import ObjectMeta
 from moorage.run.local_dns import DNS_NAMESPACE, DNS_SERVICE, dns_slice
 
 NODE = User("system:node:node-1", (NODES,))
+EDGE = User("moorage:edge:edge-1", (EDGES,))
 A_NODE = Ask("create", "nodes")
 A_LEASE = Ask("create", "leases", "coordination.k8s.io", namespace="kube-node-lease")
 A_SYSTEM_LEASE = Ask("create", "leases", "coordination.k8s.io", namespace="moorage-system")
@@ -86,6 +87,14 @@ def test_what_is_not(ask: Ask, tree: dict[str, Any], message: str) -> None:
         check_body(NODE, ask, tree)
     assert (raised.value.code, raised.value.reason) == (403, "Forbidden")
     assert message in raised.value.message
+
+
+def test_an_edge_writes_its_own_leases_and_the_view() -> None:
+    for name in ("applied-edge-edge-1", "announce-edge-edge-1", "announce-view-edge"):
+        check_body(EDGE, A_SYSTEM_LEASE, {"metadata": {"name": name}})
+    for name in ("applied-node-edge-1", "announce-edge-edge-2", "announce-view-node"):
+        with pytest.raises(ApiError, match='"edge-1" may write only its own Leases: applied-edge-edge-1, announce-edge-edge-1'):
+            check_body(EDGE, A_SYSTEM_LEASE, {"metadata": {"name": name}})
 
 
 def test_the_slice_that_the_agent_offers_is_its_own() -> None:

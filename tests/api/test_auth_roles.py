@@ -86,6 +86,8 @@ def allows(who: str, words: str) -> bool:
         ("edge-1", f"patch {LEASES} moorage-system/applied-edge-edge-1"),
         ("edge-1", f"delete {LEASES} moorage-system/applied-edge-edge-1"),
         ("edge-1", "create events default/"),
+        ("edge-1", f"update {LEASES} moorage-system/announce-edge-edge-1"),
+        ("edge-1", f"update {LEASES} moorage-system/announce-view-edge"),
         # its speaker
         ("node-1", "list l2advertisements.metallb.io"),
         ("node-1", "watch ipaddresspools.metallb.io"),
@@ -199,6 +201,9 @@ def test_what_is_allowed(who: str, allowed: str) -> None:
         ("edge-1", f"patch {LEASES} moorage-system/applied-edge-edge-2"),
         ("edge-1", f"patch {LEASES} moorage-system/applied-node-edge-1"),
         ("edge-1", f"create {LEASES} kube-node-lease/"),
+        ("edge-1", f"update {LEASES} moorage-system/announce-edge-edge-2"),
+        ("edge-1", f"update {LEASES} moorage-system/announce-view-node"),
+        ("edge-1", f"delete {LEASES} moorage-system/announce-view-edge"),
         ("edge-1", "get secrets default/x"),
         ("edge-1", "patch services/status default/web"),
         ("edge-1", "update nodes edge-1"),

@@ -23,7 +23,7 @@ from moorage.model.meta import Object
 from moorage.model.metallb import ServiceBGPStatus
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
-from moorage.run.announcing import announce_wants
+from moorage.run.announcing_part import edge_part, node_part
 from moorage.run.bgp import BGP_WANTS
 from moorage.run.identities import certified
 from moorage.run.node import wants
@@ -32,11 +32,11 @@ from moorage.settings.roles import NodeSettings
 CASES = [(role, right) for role, rights in RIGHTS.items() for right in rights]
 FOLLOWED: dict[str, tuple[type[Object], ...]] = {
     NODE: (
-        *(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *announce_wants("node-1"), *BGP_WANTS)),
+        *(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *node_part("node-1").wants, *BGP_WANTS)),
         ServiceBGPStatus,
     ),
     CONTROLLER: (*LoadBalancerController.wants, *BrokenObjectsController.wants, *WithdrawalController.wants),
-    EDGE: (Service, EndpointSlice, Node),
+    EDGE: (Service, EndpointSlice, Node, *(each.type for each in edge_part("edge-1", "eth0").wants)),
 }
 COLLECTIONS = {"list", "watch", "create"}
 

@@ -1,12 +1,14 @@
-"""A node with clients and backends for the tests of a file, and a datapath on it for each of them."""
+"""A node with clients and backends for the tests of a file, and a datapath on it for each of them. And a LAN."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from moorage.datapath.nft.datapath_io import NftDatapath
+from tests.kernel.lan import Lan
 from tests.kernel.topology import Topology, forget_all_flows
 
 
@@ -14,6 +16,12 @@ from tests.kernel.topology import Topology, forget_all_flows
 def topology() -> Iterator[Topology]:
     with Topology() as made:
         yield made
+
+
+@pytest.fixture
+def lan() -> Iterator[Lan]:
+    with ExitStack() as stack:
+        yield Lan(stack)
 
 
 @pytest.fixture

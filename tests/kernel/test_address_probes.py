@@ -1,4 +1,4 @@
-"""Addresses that are asked for on a real network before they are handed out: the machines of `test_announce.py`."""
+"""Addresses that are asked for on a real network before they are handed out: the machines of `lan.py`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import pytest
 from moorage.announce.address_probe_io import AddressProber
 from moorage.model.net import Address
 from moorage.model.ports import AddressState
-from tests.kernel.test_announce import MACS, Lan, Machine, lan
+from tests.kernel.lan import MACS, Lan, Machine
 from tests.table.objects import ip
-
-__all__ = ["lan"]
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")]
 
 FREE = AddressState()
+NO_DAD = 0x02
 
 
 def states(machine: Machine, *addresses: Address) -> tuple[list[AddressState], float]:
@@ -38,7 +37,8 @@ def states(machine: Machine, *addresses: Address) -> tuple[list[AddressState], f
 
 def test_the_network_says_who_has_an_address(lan: Lan) -> None:
     """Both families and several addresses at a time; the neighbour answers by its kernel, `two` for an address that it owns."""
-    lan.two.own(ip("198.18.100.1"), ip("2001:db8::64"))
+    lan.two.address("add", ip("198.18.100.1"))
+    lan.two.address("add", ip("2001:db8::64"), flags=NO_DAD)
     theirs = [ip("198.18.0.100"), ip("198.18.100.1"), ip("2001:db8::100:1"), ip("2001:db8::64")]
     free = [ip("198.18.100.2"), ip("2001:db8::65")]
     found, seconds = states(lan.one, *theirs, *free)

@@ -224,7 +224,7 @@ def test_a_pod_is_told_the_client_by_the_proxy_protocol(running: Running, tmp_pa
             while (told := await asyncio.to_thread(_told, client.namespace, address)) != f"{client.address} {address}":
                 assert time.monotonic() < limit, told
             before = await _processes(edge)
-            os.kill(next(pid for pid, words in before.items() if "edge" in words), signal.SIGKILL)
+            os.kill(next(pid for pid, words in before.items() if words[2:4] == ["moorage", "edge"]), signal.SIGKILL)
             limit = time.monotonic() + 15
             while not (after := _masters(await _processes(edge))) or after & before.keys():
                 assert time.monotonic() < limit, "HAProxy ends with the edge that started it, and the next one starts another"

@@ -15,13 +15,13 @@ import pytest
 
 from moorage.announce import arp
 from moorage.lab import netns_io
-from moorage.lab.plan import LAN
 from moorage.model.cluster import Event
 from moorage.model.metallb import ServiceL2Status
 from moorage.run.bench_failover import bench_failover
-from moorage.run.bench_failover_lab_io import API_ADDRESS, FailoverLab
+from moorage.run.bench_failover_lab_io import API_ADDRESS, CLIENT_ADDRESS, FailoverLab
 from moorage.run.bench_failover_stats import Fault
 from tests.kernel.needs import needs_root, unique_instance
+from tests.kernel.questions import who_has
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
@@ -85,28 +85,6 @@ def say_that_it_is_here(lab: FailoverLab) -> None:
             made.send(frame)
 
 
-def who_has(lab: FailoverLab, address: str) -> set[str]:
-    """The MACs that answer an ARP request within half a second."""
-    with netns_io.inside(lab.namespace("client")):
-        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(arp.ETHERTYPE))
-        made.bind(("eth0", arp.ETHERTYPE))
-    found: set[str] = set()
-    with made:
-        made.settimeout(0.5)
-        own, packed = bytes.fromhex("020000000064"), socket.inet_aton(address)
-        head = arp.BROADCAST + own + b"\x08\x06" + bytes.fromhex("0001 0800 06 04 0001")
-        made.send(head + own + LAN[100].packed + bytes(6) + packed)
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
-            try:
-                heard = arp.read(made.recv(2048))
-            except TimeoutError:
-                break
-            if heard is not None and not heard.asks and heard.sender.packed == packed and heard.target != heard.sender:
-                found.add(heard.mac.hex(":"))
-    return found
-
-
 def test_a_crash_of_one_of_two_costs_about_a_second_at_most_and_the_node_gets_its_address_back() -> None:
     """The API tells them apart: one of two is no majority. `moorage bench failover` measures it."""
 
@@ -141,7 +119,7 @@ def test_many_addresses_a_second_owner_an_upgrade_and_a_drain() -> None:
 
             assert await eventually(is_spread)
             for each in lab.addresses[:4]:
-                assert len(who_has(lab, str(each))) == 1, each
+                assert len(who_has(lab.namespace("client"), each, CLIENT_ADDRESS)) == 1, each
             first = await owner(lab)
             say_that_it_is_here(lab)
 

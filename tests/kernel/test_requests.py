@@ -133,16 +133,32 @@ async def _is(client: HttpClient, key: Key) -> bool:
 
 
 def test_an_edge(namespace: topology.Namespace, tmp_path: Path) -> None:
+    """It votes alone, announces an address, and says so."""
+
     async def story(client: HttpClient, between: Relay) -> None:
         await populate(client)
+        spec = {"type": "LoadBalancer", "loadBalancerClass": "moorage.dev/edge", "ports": [{"port": 80}]}
+        front = await client.create(made(Service, "front", "default", spec=spec))
+        status = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+        await client.merge_patch(Service, front.key, {"status": status}, "status")
 
-        async def follows() -> bool:
-            return sum("watch" in each.query for each in conversation(between.passed)) >= 3
+        async def told() -> bool:
+            return {each.reason for each in (await client.list(Event, "default"))[0]} >= {"NodeAssigned"}
 
-        await until(follows)
+        async def renews() -> bool:
+            return any(each.method == "PUT" for each in conversation(between.passed))
+
+        await until(told)
+        await until(renews)
 
     heard = heard_of(namespace, tmp_path, EDGE, story)
     assert {each.agent for each in heard} == {"moorage-edge"}
-    assert {each.verb.value for each in heard if each.path not in OPEN} == {"create", "list", "patch", "watch"}
+    assert {f"{each.verb.value} {each.ask.full}" for each in heard if each.path not in OPEN} >= {
+        "create leases.coordination.k8s.io",
+        "update leases.coordination.k8s.io",
+        "get leases.coordination.k8s.io",
+        "watch leases.coordination.k8s.io",
+        "create events",
+    }
     assert judge(heard, embedded) == []
     assert judge(heard, by_table(RIGHTS)) == []

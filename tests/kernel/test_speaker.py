@@ -8,15 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import msgspec
 import pytest
 
 from moorage.announce.wish import State, View, Wanted, Wish
 from moorage.model.net import Address
+from tests.kernel.lan import VIP, VIP6, WRONG_MAC, Lan, eventually
 from tests.kernel.needs import needs_root
-from tests.kernel.test_announce import VIP, VIP6, WRONG_MAC, Lan, eventually
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
@@ -28,7 +28,7 @@ class Program:
     """A speaker in a namespace, and what it said last."""
 
     def __init__(self, namespace: str, name: str) -> None:
-        command = ["ip", "netns", "exec", namespace, sys.executable, "-m", "moorage.run.speaker", name]
+        command = ["ip", "netns", "exec", namespace, sys.executable, "-m", "moorage.run.speaker", "node", name]
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.state = State()
         self._said = b""
@@ -61,12 +61,6 @@ class Program:
     def close(self) -> None:
         with self.child:
             self.child.kill()
-
-
-@pytest.fixture
-def lan() -> Iterator[Lan]:
-    with ExitStack() as stack:
-        yield Lan(stack)
 
 
 @contextmanager

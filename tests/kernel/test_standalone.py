@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from moorage.announce.roll import EDGES, view_of
 from moorage.cli.kubectl import find_kubectl
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.lab.plan import LabPlan
 from moorage.lab.sweep_io import sweep
-from moorage.model.cluster import Event
+from moorage.model.cluster import Event, Lease
 from moorage.model.errors import HostError
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.service import Service, ServicePort, ServiceSpec
@@ -169,6 +170,22 @@ def test_a_role_that_dies_is_started_again_and_forwarding_goes_on(instance: str)
                     await asyncio.sleep(0.1)
 
     asyncio.run(answers())
+
+
+def test_the_edge_may_announce_before_there_is_a_service(instance: str) -> None:
+    """Nothing happens in the cluster that would remind it."""
+    running = detached(UpSettings(instance=instance, nodes=1, port=0))
+
+    async def votes() -> None:
+        async with HttpClient(load(running.kubeconfig)) as client, asyncio.timeout(6):
+            while view_of((await _leases(client)).get(EDGES.view)).members != ("edge",):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+    asyncio.run(votes())
+
+
+async def _leases(client: HttpClient) -> dict[Key, Lease]:
+    return {each.key: each for each in (await client.list(Lease))[0]}
 
 
 def test_sweep_of_a_name_that_never_ran_finds_nothing() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from moorage.announce.interface_io import InterfaceAnnouncer
+from moorage.announce.accepting_io import Accepting
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.control.load_balancers import CLEANUP_FINALIZER
@@ -57,7 +57,9 @@ def test_a_node_is_left_as_it_was(node: Namespace) -> None:
         datapath.close()
         subprocess.run(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"], check=True)
         subprocess.run(["ip", "link", "set", "lan0", "up"], check=True)
-        asyncio.run(InterfaceAnnouncer("lan0").own([ip_address("192.0.2.7")]))
+        address = ip_address("192.0.2.7")
+        asyncio.run(Accepting().accept([address], [address]))
+        subprocess.run(["ip", "route", "add", "local", "192.0.2.8", "dev", "lo", "table", "7577"], check=True)
         subprocess.run(["ip", "address", "add", "192.0.2.1/24", "dev", "lan0"], check=True)
         subprocess.run(["nft", "add", "table", "ip", "theirs"], check=True)
 
@@ -67,9 +69,10 @@ def test_a_node_is_left_as_it_was(node: Namespace) -> None:
     assert gone["tables"] == ["ip moorage", "ip6 moorage"]
     assert shown(node, "nft", "list", "tables").split("\n")[0] == "table ip theirs"
     assert "moorage" not in shown(node, "nft", "list", "ruleset")
-    addresses = shown(node, "ip", "address", "show", "dev", "lan0")
-    assert "192.0.2.1/24" in addresses
-    assert "192.0.2.7" not in addresses
+    assert "192.0.2.1/24" in shown(node, "ip", "address", "show", "dev", "lan0")
+    routes = shown(node, "ip", "route", "show", "table", "7577").splitlines()
+    assert [each.split()[:2] for each in routes] == [["local", "192.0.2.8"]], "that of somebody else"
+    assert "7577" not in shown(node, "ip", "rule")
     assert not any(uninstall_node(node).values())
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 import msgspec
 import pytest
@@ -35,6 +35,7 @@ from moorage.run.traffic import Traffic
 from moorage.run.up_io import detached, end
 from tests.kernel.clients import Clients
 from tests.kernel.needs import needs_root, unique_instance
+from tests.kernel.questions import who_has
 from tests.kernel.test_self_check import BLOCKED, nft
 from tests.kernel.topology import Entered
 
@@ -237,17 +238,18 @@ def test_an_edge_whose_rules_do_not_work_gives_its_addresses_up(running: Running
         service = await traffic.client.get(Service, SERVICE.key)
         address, edge = service.status.load_balancer.ingress[0].ip, Entered(traffic.plan.edge.namespace)
         with closing(edge):
-            assert edge.run(lambda: owns(address))
+            await until(lambda: answers(traffic, address))
             edge.run(lambda: nft(BLOCKED))
-            await until(lambda: not edge.run(lambda: owns(address)))
+            await until(lambda: not answers(traffic, address))
             edge.run(lambda: nft("delete table inet blocked"))
-            await until(lambda: edge.run(lambda: owns(address)))
+            await until(lambda: answers(traffic, address))
 
     run(running, story)
 
 
-def owns(address: str) -> bool:
-    return f" {address}/" in subprocess.check_output(["ip", "-4", "-oneline", "address"], text=True)
+def answers(traffic: Traffic, address: str) -> bool:
+    """Whether anybody says to the client that it has the address."""
+    return bool(who_has(traffic.plan.client.namespace, IPv4Address(address), traffic.plan.client.address))
 
 
 async def until(true: Callable[[], bool], seconds: float = 3.0) -> None:

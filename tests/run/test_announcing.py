@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 from ipaddress import ip_address
 
+import pytest
 from msgspec.structs import replace
 
-from moorage.announce.roll import NODES, view_of
+from moorage.announce.links import Links
+from moorage.announce.roll import EDGES, NODES, Group, view_of
+from moorage.announce.selection import L2Wish
 from moorage.announce.wish import View
+from moorage.api.auth import EDGE_PREFIX, NODE_PREFIX, User
+from moorage.api.auth import EDGES as API_EDGES
+from moorage.api.auth import NODES as API_NODES
+from moorage.api.auth_asks import Ask
+from moorage.api.auth_rules import RoleAuthorizer
 from moorage.client.fake import FakeClient
-from moorage.model.cluster import Lease, Node, NodeAddress, NodeStatus
+from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node, NodeAddress, NodeStatus
 from moorage.model.errors import HostError
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.metallb import L2Advertisement, L2AdvertisementSpec, LabelSelector
 from moorage.model.snapshot import Snapshot
 from moorage.run.announcing_leases import LeaseWriter
-from moorage.run.announcing_part import node_part
+from moorage.run.announcing_part import edge_part, node_part
+from tests.table.objects import provided, service
 
 ADDRESS = ip_address("192.0.2.1")
 NODE = Node(
@@ -63,8 +72,33 @@ def test_of_two_views_that_follow_the_same_one_the_first_counts() -> None:
 
 
 def test_a_node_is_met_at_its_internal_addresses() -> None:
-    assert node_part("a").addresses(Snapshot.of([NODE])) == (ip_address("2001:db8::1"),)
-    assert node_part("b").addresses(Snapshot.of([NODE])) == ()
+    assert node_part("a").addresses(Snapshot.of([NODE]), Links()) == (ip_address("2001:db8::1"),)
+    assert node_part("b").addresses(Snapshot.of([NODE]), Links()) == ()
+
+
+def test_an_edge_is_met_at_its_interface_or_where_it_is_told() -> None:
+    one, two, elsewhere, six = map(ip_address, ("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"))
+    links = Links(own={elsewhere: "eth1", one: "eth0", two: "eth0", six: "eth0"})
+    assert edge_part("a", "eth0").addresses(Snapshot(), links) == (one, six)
+    assert edge_part("a", "eth2").addresses(Snapshot(), links) == ()
+    assert edge_part("a", "eth0", ("192.0.2.3", "2001:db8::2")).addresses(Snapshot(), links) == (
+        elsewhere,
+        ip_address("2001:db8::2"),
+    )
+
+
+def test_every_edge_that_is_there_may_answer_for_every_address_of_edges() -> None:
+    snapshot = Snapshot.of(
+        [
+            provided(service("web", type="LoadBalancer", ingress=("192.0.2.1",))),
+            provided(service("nodes", type="LoadBalancer", ingress=("192.0.2.6",)), "announce"),
+        ]
+    )
+    part = edge_part("a", "eth0")
+    expected = L2Wish((Key("default", "web"),), {"a": ("eth0",), "b": ("eth0",)})
+    assert part.wishes(snapshot, frozenset({"b"})) == {ADDRESS: expected}
+    assert part.concerns(Snapshot())
+    assert not part.stays(snapshot), "its HAProxy ends with it"
 
 
 def test_a_node_is_concerned_by_advertisements_that_select_it() -> None:
@@ -87,7 +121,16 @@ def test_a_node_that_is_to_go_does_not_stay() -> None:
     assert not node_part("a").stays(Snapshot())
 
 
-def test_the_names_of_leases_are_those_that_a_node_may_write() -> None:
+@pytest.mark.parametrize("group", [NODES, EDGES], ids=["node", "edge"])
+def test_the_names_of_leases_are_those_that_a_member_may_write(group: Group) -> None:
     """`api` and `announce` do not know each other: the table of rights has the names in its own words."""
-    assert NODES.lease("a") == Key("moorage-system", "announce-node-a")
-    assert NODES.view == Key("moorage-system", "announce-view-node")
+    word = group.word
+    user = User(f"{NODE_PREFIX if word == 'node' else EDGE_PREFIX}a", (API_NODES if word == "node" else API_EDGES,))
+    authorizer = RoleAuthorizer(lambda pod: None)
+    for key in (group.lease("a"), group.view):
+        asked = Ask("update", "leases", "coordination.k8s.io", "", key.namespace, key.name)
+        assert authorizer.allows(user, asked), key
+        authorizer.admit(user, asked, {"metadata": {"name": key.name}})
+    assert not authorizer.allows(
+        user, Ask("update", "leases", "coordination.k8s.io", "", SYSTEM_NAMESPACE, group.lease("b").name)
+    )

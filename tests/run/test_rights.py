@@ -15,7 +15,7 @@ from moorage.api.auth_rules import RoleAuthorizer
 from moorage.model.cluster import Event
 from moorage.model.kinds import BY_TYPE
 from moorage.model.meta import Object
-from moorage.run.announcing import announce_wants
+from moorage.run.announcing_part import edge_part, node_part
 from moorage.run.bgp import BGP_WANTS
 from moorage.run.identities import CONTROLLER, certified
 from moorage.run.node import wants
@@ -46,11 +46,18 @@ def test_controllers_may_see_what_they_watch(name: str) -> None:
             assert authorizer.allows(user, Ask(verb, kind.plural, kind.group))
 
 
-def test_a_node_may_see_what_its_agent_follows() -> None:
-    user = certified("node:node-1")
+FOLLOWED = {
+    "node:node-1": (*wants(NodeSettings(name="node-1", dns_port=53)), *BGP_WANTS, *node_part("node-1").wants),
+    "edge:edge-1": edge_part("edge-1", "eth0").wants,
+}
+
+
+@pytest.mark.parametrize("identity", FOLLOWED)
+def test_an_agent_may_see_what_it_follows(identity: str) -> None:
+    user = certified(identity)
     assert user is not None
     authorizer = RoleAuthorizer(lambda pod: None)
-    for want in (*wants(NodeSettings(name="node-1", dns_port=53)), *BGP_WANTS, *announce_wants("node-1")):
+    for want in FOLLOWED[identity]:
         kind = BY_TYPE[want.type]
         for verb in ("list", "watch"):
             assert authorizer.allows(user, Ask(verb, kind.plural, kind.group, namespace=want.namespace)), (verb, kind.resource)

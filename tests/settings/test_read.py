@@ -78,8 +78,15 @@ def test_values_that_mean_nothing_are_named_where_they_were_given() -> None:
     ]
 
 
+def test_where_edges_meet_is_an_address() -> None:
+    found = errors(EdgeSettings, interface="eth0", meet_at=("192.0.2.1", "edge-2"))
+    assert found == ['--meet-at: Invalid value: "edge-2": must be an IP address']
+
+
 def test_what_is_required_is_asked_for() -> None:
-    assert errors(EdgeSettings) == ["--interface: Required value: Interface at which the load-balancer addresses are owned."]
+    assert errors(EdgeSettings) == [
+        "--interface: Required value: Interface at which the load-balancer addresses are announced."
+    ]
     text = f"apiVersion: {API_VERSION}\nkind: EdgeConfiguration\n"
     assert errors(EdgeSettings, text)[0].startswith("f.yaml, line 1: interface: Required value")
     assert errors(EdgeSettings, "interface: lo")[:2] == [

@@ -17,7 +17,7 @@ _URGENT = 0xC0
 class Beats:
     """`follow` says who there is; nothing is heard of others. `sockets` are those to wait for."""
 
-    def __init__(self, name: str, port: int = heartbeat.PORT) -> None:
+    def __init__(self, name: str, port: int) -> None:
         self._name = name
         self._port = port
         self._peers: Mapping[str, tuple[str, ...]] = {}

@@ -10,9 +10,6 @@ from msgspec import Meta
 VERSION = 1
 """The first element of every datagram; a speaker heeds only its own version."""
 
-PORT = 7577
-"""UDP, at the InternalIPs of nodes."""
-
 LARGEST = 60_000
 """Bytes. Only a datagram that lists claims anew is longer than some hundred; 3,000 IPv6 addresses fit."""
 

@@ -1,4 +1,4 @@
-"""One speaker on a machine: the next run takes over the memory of the one before, which ends.
+"""One speaker of a group on a machine: the next run takes over the memory of the one before, which ends.
 
 They meet at an abstract socket, whose name is gone with its process and exists in one network namespace (unix(7)).
 """
@@ -10,15 +10,19 @@ import socket
 import struct
 import time
 
+from moorage.announce.roll import Group
 from moorage.model.errors import HostError
 
-DOOR = "\0moorage-speaker"
 _PATIENCE = 2.0
 _PAUSE = 0.005
 _CREDENTIALS = struct.Struct("@3i")
 
 
-def inherit(door: str = DOOR) -> tuple[socket.socket, bytes]:
+def door_of(group: Group) -> str:
+    return f"\0moorage-speaker-{group.word}"
+
+
+def inherit(door: str) -> tuple[socket.socket, bytes]:
     """The door, and the memory of the speaker that stood there, empty where there was none. Raises HostError where one
     does not give way.
     """

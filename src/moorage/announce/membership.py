@@ -67,21 +67,30 @@ class Membership(msgspec.Struct):
         """The others that may be given addresses."""
         return frozenset(name for name, each in self.peers.items() if each.able and each.has_joined(now))
 
-    def proposal(self, wish: Wish, authority: bool, now: float) -> View | None:
+    def is_alone(self, now: float) -> bool:
+        return self.heard(now) == {self.name}
+
+    def has_left(self, now: float) -> bool:
+        """Whether this speaker does not vote, and everybody heard knows it: nobody waits for its vote."""
+        others = self.heard(now) - {self.name}
+        return self.name not in self.view.members and all(self._epoch(each) >= self.view.epoch for each in others)
+
+    def proposal(self, wish: Wish, authority: bool, leaves: bool, now: float) -> View | None:
         """The view that should follow, or None. Everybody may ask for it, those whose names come first do so first.
 
         A view is followed by another only when a majority has had it for UP: nobody then holds anything by the one
-        before it.
+        before it. One that `leaves` asks for a view without itself while it still votes: the others, who may be half of
+        the voters, do not have to find out that it is gone.
         """
         self._settle(now)
-        members = self._next(wish, authority, now) if wish.heard else None
+        members = self._next(wish, authority, leaves, now) if wish.heard else None
         if members is None:
             self.pending = None
             return None
         if self.pending is None:
             self.pending = now
         turn = sorted(self.heard(now) & {*wish.peers, self.name}).index(self.name)
-        if self._is_halved(now):
+        if leaves or self._is_halved(now):
             turn = 0
         if now < self.pending + turn * STEP_RETRY:
             return None
@@ -96,7 +105,7 @@ class Membership(msgspec.Struct):
         peer = self.peers.get(name)
         return 0 if peer is None else peer.epoch
 
-    def _next(self, wish: Wish, authority: bool, now: float) -> tuple[str, ...] | None:
+    def _next(self, wish: Wish, authority: bool, leaves: bool, now: float) -> tuple[str, ...] | None:
         members, here = set(self.view.members), self.heard(now)
         if not members:
             return (self.name,)
@@ -104,6 +113,8 @@ class Membership(msgspec.Struct):
             return tuple(sorted(members & here)) or (self.name,)
         if self.settled is None or now < self.settled + UP:
             return None
+        if leaves and authority and members > {self.name}:
+            return tuple(sorted(members - {self.name}))
         if leaver := self._leaver(wish, authority, now):
             return tuple(sorted(members - {leaver}))
         if authority and (joiner := self._joiner(wish, members, now)):
@@ -131,6 +142,9 @@ class Membership(msgspec.Struct):
         return peer is None or now >= peer.heard + DOWN
 
     def _joiner(self, wish: Wish, members: Collection[str], now: float) -> str | None:
+        """Somebody to take in. One that leaves, or cannot have addresses yet, is not."""
         everybody = sorted(set(wish.peers) - set(members) - set(wish.gone))
-        joined = (each for each in everybody if each in self.peers and self.peers[each].has_joined(now))
-        return self.name if self.name in everybody else next(joined, None)
+        if self.name in everybody and not wish.leaving:
+            return self.name
+        able = self.candidates(now)
+        return next((each for each in everybody if each in able), None)

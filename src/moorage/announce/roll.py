@@ -1,7 +1,8 @@
 """The Leases of speakers: who is there, who is gone, and the view that they vote in.
 
     announce-node-NAME    renewed by the agent of each node that may announce      edges: announce-edge-NAME
-    announce-view-node    the view: its number in `leaseTransitions`, its members in an annotation
+    announce-view-node    the view: its number in `leaseTransitions`, its members  edges: announce-view-edge
+                          in an annotation
 
 A Lease is judged by what is seen of it here: clocks of other machines do not count (as in client-go's leader election).
 """
@@ -35,9 +36,12 @@ API_VERSION = "coordination.k8s.io/v1"
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Speakers that share addresses: the nodes of the cluster, or its edges."""
+    """Speakers that share addresses: the nodes of the cluster, or its edges. They meet at UDP `port`; a machine may be
+    both, and has a speaker of each group then.
+    """
 
     word: str
+    port: int
 
     @property
     def view(self) -> Key:
@@ -52,8 +56,12 @@ class Group(msgspec.Struct, frozen=True):
         is_ours = lease.namespace == SYSTEM_NAMESPACE and lease.name.startswith(prefix)
         return lease.name.removeprefix(prefix) if is_ours else None
 
+    def speakers(self, leases: Iterable[Key]) -> frozenset[str]:
+        """Those whose Leases are among these."""
+        return frozenset(name for name in map(self.speaker, leases) if name is not None)
 
-NODES, EDGES = Group("node"), Group("edge")
+
+NODES, EDGES = Group("node", 7577), Group("edge", 7578)
 
 
 def own_lease(group: Group, name: str, addresses: Iterable[Address], now: float, known: Lease | None) -> Lease:

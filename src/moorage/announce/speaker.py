@@ -77,7 +77,8 @@ class Speaker:
         memory.grants.forget(now)
         self._vote_for_itself(now)
         self._decide(now)
-        self.proposal = memory.membership.proposal(memory.wish, self.has_authority(now), now)
+        leaves = memory.wish.leaving and self._claims_nothing
+        self.proposal = memory.membership.proposal(memory.wish, self.has_authority(now), leaves, now)
         self.outbox |= self.others
 
     def receive(self, beat: Beat, now: float) -> None:
@@ -141,8 +142,12 @@ class Speaker:
         wish = self.memory.wish
         return wish.healthy and not wish.leaving and self.has_authority(now)
 
+    def is_done(self, now: float) -> bool:
+        """Whether one that leaves may end: it has handed over, and the others vote without it; or nobody else is there."""
+        return self.memory.membership.is_alone(now) or (self._claims_nothing and self.memory.membership.has_left(now))
+
     @property
-    def claims_nothing(self) -> bool:
+    def _claims_nothing(self) -> bool:
         return not self.memory.claims.claims
 
     def _read_wish(self, wish: Wish) -> None:

@@ -23,9 +23,10 @@ from msgspec.structs import replace
 from moorage.announce.arp import Arp
 from moorage.announce.beats_io import Beats
 from moorage.announce.clock_io import clock
-from moorage.announce.inherit_io import bequeath, heir, inherit
+from moorage.announce.inherit_io import bequeath, door_of, heir, inherit
 from moorage.announce.ndp import Ndp
 from moorage.announce.repeats import Repeats
+from moorage.announce.roll import Group
 from moorage.announce.speaker import Speaker
 from moorage.announce.timing import BEAT, HOLD, LEAVE
 from moorage.announce.wire_io import Wire
@@ -55,11 +56,11 @@ def be_prompt() -> None:
 class SpeakerLoop:
     """`run` returns when the speaker has handed over, or given way to its next run."""
 
-    def __init__(self, name: str, door: socket.socket, memory: bytes) -> None:
+    def __init__(self, group: Group, name: str, door: socket.socket, memory: bytes) -> None:
         self._door = door
         self._speaker = _awake(name, memory)
         self._name = name
-        self._beats = Beats(name)
+        self._beats = Beats(name, group.port)
         self._wires: dict[str, Wire] = {}
         self._at: dict[Address, frozenset[str]] = {}
         self._repeats = Repeats()
@@ -166,8 +167,7 @@ class SpeakerLoop:
         if now >= self._alone_from and not wish.leaving:
             self._follow(replace(wish, heard=False, leaving=True))
         if self._leaving_since is not None:
-            handed_over = self._speaker.claims_nothing and now > self._leaving_since + 2 * BEAT
-            self._ends = handed_over or now > self._leaving_since + LEAVE
+            self._ends = self._speaker.is_done(now) or now > self._leaving_since + LEAVE
 
     def _give_way(self, door: Told) -> None:
         """The next run goes on from this moment: nothing is granted, claimed or answered here any more."""
@@ -258,8 +258,8 @@ def _awake(name: str, memory: bytes) -> Speaker:
     return Speaker.begin(name, secrets.randbits(48), clock())
 
 
-def speak(name: str) -> None:
+def speak(group: Group, name: str) -> None:
     """The whole program."""
-    door, memory = inherit()
+    door, memory = inherit(door_of(group))
     be_prompt()
-    SpeakerLoop(name, door, memory).run()
+    SpeakerLoop(group, name, door, memory).run()

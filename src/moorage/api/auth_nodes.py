@@ -28,9 +28,6 @@ DNS_NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
 
 ANNOUNCEMENT_NAMESPACES = (METALLB_NAMESPACE, SYSTEM_NAMESPACE)
 """Where nodes may read the passwords of BGP sessions. A speaker of MetalLB reads those of its own namespace."""
-ANNOUNCE_VIEW = "announce-view-node"
-"""The Lease that says which nodes vote on who announces what: any of them writes it, each time with the version it has seen."""
-
 CREATE = "create"
 _READ = ("get", "list", "watch")
 
@@ -60,9 +57,15 @@ def _lease_name(user: User, namespace: str) -> str:
     return applied_lease_key(*((NODE, user.node) if user.node else (EDGE, user.edge))).name
 
 
+def _announce_leases(user: User) -> tuple[str, str]:
+    """That it announces, and who votes: any node, or edge, writes that one, each time with the version it has seen."""
+    role, name = (NODE, user.node) if user.node else (EDGE, user.edge)
+    return f"announce-{role}-{name}", f"announce-view-{role}"
+
+
 def _system_leases(user: User) -> tuple[str, ...]:
-    """What a node may write in the namespace of our own: what its kernel holds, that it announces, and who votes."""
-    return (_lease_name(user, SYSTEM_NAMESPACE), f"announce-node-{user.node}", ANNOUNCE_VIEW)
+    """What a node or an edge may write in the namespace of our own: what its kernel holds, and to announce."""
+    return (_lease_name(user, SYSTEM_NAMESPACE), *_announce_leases(user))
 
 
 def system_leases(user: User, ask: Ask, node_of: NodeOf) -> bool:
@@ -70,7 +73,7 @@ def system_leases(user: User, ask: Ask, node_of: NodeOf) -> bool:
 
 
 def announce_leases(user: User, ask: Ask, node_of: NodeOf) -> bool:
-    return ask.namespace == SYSTEM_NAMESPACE and (_is_named(ask, ANNOUNCE_VIEW) or _is_named(ask, f"announce-node-{user.node}"))
+    return ask.namespace == SYSTEM_NAMESPACE and any(_is_named(ask, each) for each in _announce_leases(user))
 
 
 def own_l2_status(user: User, ask: Ask, node_of: NodeOf) -> bool:
@@ -121,7 +124,7 @@ def check_body(user: User, ask: Ask, tree: Tree) -> None:
     elif ask.full == "leases.coordination.k8s.io" and ask.namespace == SYSTEM_NAMESPACE:
         if (ask.name or _name(tree)) not in _system_leases(user):
             raise not_admitted(
-                ask, _name(tree), f'node "{node}" may write only its own Leases: {", ".join(_system_leases(user))}'
+                ask, _name(tree), f'"{node or user.edge}" may write only its own Leases: {", ".join(_system_leases(user))}'
             )
     elif ask.full == "servicel2statuses.metallb.io":
         if (ask.name or _name(tree)).partition(".")[2] != node:

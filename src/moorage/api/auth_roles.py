@@ -118,6 +118,8 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
         # what it compiles into its table, and who else does
         _may(READ, ANY, but="secrets"),
         _may("create update patch delete", LEASES, own_lease),
+        # what it shares addresses with other edges by
+        _may("create update", LEASES, announce_leases),
         _may("create update patch", EVENTS),
     ),
     CONTROLLERS: (

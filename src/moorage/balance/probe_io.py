@@ -15,6 +15,7 @@ from moorage.balance.health import (
     Checks,
     HealthChange,
     HealthSettings,
+    Standing,
     Target,
     TargetHealth,
     after,
@@ -59,6 +60,11 @@ class NodeProber:
     def healthy(self) -> frozenset[str]:
         """The names of the nodes to use now."""
         return healthy(self._states.values())
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is an answer for every node."""
+        return all(each.standing is not Standing.UNKNOWN for each in self._states.values() if each.target.service is None)
 
     @property
     def checks(self) -> Checks:

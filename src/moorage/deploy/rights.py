@@ -43,11 +43,40 @@ _SERVICES = Right("", ("services",), FOLLOW, "the Services whose addresses the k
 _SLICES = Right("discovery.k8s.io", ("endpointslices",), FOLLOW, "the endpoints behind them")
 _DNS = "kube-dns-{node}"
 _SAYS = "a Lease of its own says which endpoints the kernel holds, so that Pods can wait to be withdrawn"
-_SPEAKS = "announce-node-{node}"
-_VOTES = "a node that may announce addresses says that it is there"
-VIEW = "announce-view-node"
-"""The Lease that says which nodes vote on who announces an address."""
 _L2_STATUS = "l2-0123456789abcdef.{node}"
+
+
+def _speaker(role: str) -> tuple[Right, ...]:
+    """What nodes and edges need to share load-balancer addresses among themselves, each with its own kind."""
+    own, view = f"announce-{role}-{{{role}}}", f"announce-view-{role}"
+    leases = ("coordination.k8s.io", ("leases",))
+    return (
+        Right("", ("events",), ("create", "get", "patch"), "events say what is wrong; one that comes again is counted"),
+        Right(*leases, FOLLOW, f"which other {role}s announce, and who of them votes", namespace=SYSTEM),
+        Right(
+            *leases,
+            ("create",),
+            f"{'an' if role == EDGE else 'a'} {role} that may announce addresses says that it is there",
+            only=own,
+            namespace=SYSTEM,
+        ),
+        Right(
+            *leases,
+            ("update",),
+            f"and goes on saying it; RBAC cannot say that only the Lease of the agent's own {role} is meant",
+            only=own,
+            namespace=SYSTEM,
+        ),
+        Right(*leases, ("create",), f"the first {role} writes down who votes", only=view, namespace=SYSTEM),
+        Right(
+            *leases,
+            ("get", "update"),
+            f"any {role} writes the next list of voters, if nobody was faster",
+            names=(view,),
+            namespace=SYSTEM,
+        ),
+    )
+
 
 RIGHTS: Mapping[str, tuple[Right, ...]] = {
     NODE: (
@@ -67,7 +96,6 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             FOLLOW,
             "the ranges of ClusterIPs: what is addressed to a free one is refused at once (from Kubernetes 1.33)",
         ),
-        Right("", ("events",), ("create", "get", "patch"), "events say what is wrong; one that comes again is counted"),
         Right(
             "discovery.k8s.io",
             ("endpointslices",),
@@ -93,34 +121,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             FOLLOW,
             "which load-balancer addresses the node announces, on its networks and to which routers",
         ),
-        Right(
-            "coordination.k8s.io", ("leases",), FOLLOW, "which other nodes announce, and who of them votes", namespace=SYSTEM
-        ),
-        Right("coordination.k8s.io", ("leases",), ("create",), _VOTES, only=_SPEAKS, namespace=SYSTEM),
-        Right(
-            "coordination.k8s.io",
-            ("leases",),
-            ("update",),
-            "and goes on saying it; RBAC cannot say that only the Lease of the agent's own node is meant",
-            only=_SPEAKS,
-            namespace=SYSTEM,
-        ),
-        Right(
-            "coordination.k8s.io",
-            ("leases",),
-            ("create",),
-            "the first node writes down who votes",
-            only=VIEW,
-            namespace=SYSTEM,
-        ),
-        Right(
-            "coordination.k8s.io",
-            ("leases",),
-            ("get", "update"),
-            "any node writes the next list of voters, if nobody was faster",
-            names=(VIEW,),
-            namespace=SYSTEM,
-        ),
+        *_speaker(NODE),
         Right("metallb.io", ("servicel2statuses",), FOLLOW, "what the node has said of its announcements", namespace=SYSTEM),
         Right(
             "metallb.io",
@@ -195,6 +196,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             only="applied-edge-{edge}",
             namespace=SYSTEM,
         ),
+        *_speaker(EDGE),
     ),
 }
 """Role -> its rights, in the order in which they are printed."""

@@ -28,7 +28,7 @@ INTERFACE = "eth0"
 """The link of every machine and every Pod, seen from inside."""
 
 _INSTANCE = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
-_MACHINE = re.compile(r"lan|server|edge|client|node-[1-9][0-9]*|pod-[-a-z0-9]+\.[-a-z0-9.]+")
+_MACHINE = re.compile(r"lan|server|edge(-[1-9][0-9]*)?|client|node-[1-9][0-9]*|pod-[-a-z0-9]+\.[-a-z0-9.]+")
 _MAX_NAME = 200
 """Bytes of a namespace name: a file name holds 255."""
 

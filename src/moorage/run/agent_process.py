@@ -1,4 +1,4 @@
-"""A node agent as a process of its own in the network namespace of a node.
+"""An agent as a process of its own in the network namespace of a node, or of an edge.
 
 namespace, kubeconfig -> `moorage node` -> /livez answers 200 once the first table is in the kernel
 """
@@ -19,11 +19,13 @@ from moorage.run.lab_node import healthy
 class AgentProcess(ChildProcess):
     """It dies with this process; what it wrote into the kernel stays there when it ends, and is there for its next start."""
 
-    def __init__(self, namespace: str, node: str, kubeconfig: Path, log: Path, options: Sequence[str] = ()) -> None:
-        """`options` are added to the command. The network namespace is the node's."""
-        command = [sys.executable, "-m", "moorage", "node", "--name", node, "--kubeconfig", str(kubeconfig)]
+    def __init__(
+        self, namespace: str, name: str, kubeconfig: Path, log: Path, options: Sequence[str] = (), role: str = "node"
+    ) -> None:
+        """`options` are added to the command. The network namespace is the machine's."""
+        command = [sys.executable, "-m", "moorage", role, "--name", name, "--kubeconfig", str(kubeconfig)]
         command += ["--log-format", "json", *options]
-        super().__init__("the node agent", command_line(Entry(namespace), command), log)
+        super().__init__(f"the {role} agent", command_line(Entry(namespace), command), log)
         self._namespace = namespace
 
     async def start(self, limit: float = START_SECONDS) -> float:

@@ -1,7 +1,7 @@
-"""A node announces load-balancer addresses by L2: the cluster and this machine become the wish of the speaker, and what
-the speaker says becomes ServiceL2Status objects, events and metrics.
+"""A node or an edge announces load-balancer addresses by L2: the cluster and this machine become the wish of the speaker,
+and what the speaker says becomes ServiceL2Status objects, events and metrics.
 
-    Services, slices, Nodes (the agent's mirror) -> selection -> Wish -> speaker -> State -> events, statuses
+    Services, slices, Nodes (the agent's mirror) -> its Part  -> Wish -> speaker -> State -> events, statuses
     L2Advertisements, pools, Leases (own mirror) ->                                       -> the view, by
     compare-and-swap
 """
@@ -18,23 +18,21 @@ import structlog
 from msgspec.structs import replace
 
 from moorage.announce.clock_io import clock
-from moorage.announce.l2 import NODE_LABEL, announced, status_verbs, wanted
+from moorage.announce.l2 import announced, status_verbs, wanted
 from moorage.announce.links import Links
 from moorage.announce.roll import DURATION, LOST, RENEW, Roll, view_of
 from moorage.announce.selection import L2Wish
 from moorage.announce.timing import LEAVE
 from moorage.announce.wish import Conflict, State, View, Wish
-from moorage.client.mirror_io import Mirror, Want
+from moorage.client.mirror_io import Mirror
 from moorage.client.perform_io import perform
-from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node
-from moorage.model.lb import IPAddressPool
+from moorage.model.cluster import Lease, Node
 from moorage.model.meta import Key
-from moorage.model.metallb import L2Advertisement, ServiceL2Status
+from moorage.model.metallb import ServiceL2Status
 from moorage.model.net import Address
 from moorage.model.ports import Client
 from moorage.model.reason import Reason
 from moorage.model.service import Service
-from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Changes, Snapshot
 from moorage.run.announcing_leases import LeaseWriter
 from moorage.run.announcing_part import Part
@@ -58,16 +56,6 @@ SAY_AGAIN = 60.0
 log = structlog.get_logger()
 
 
-def announce_wants(name: str) -> tuple[Want, ...]:
-    """What is followed for announcing alone, beside what the agent follows."""
-    return (
-        Want(L2Advertisement, optional=True),
-        Want(IPAddressPool, optional=True),
-        Want(Lease, namespace=SYSTEM_NAMESPACE),
-        Want(ServiceL2Status, namespace=SYSTEM_NAMESPACE, labels=f"{NODE_LABEL}={name}", optional=True),
-    )
-
-
 class Announcing:
     """`cluster` is the agent's mirror, and `moved` is to be called with each of its changes. `healthy` says whether this
     machine forwards.
@@ -78,22 +66,24 @@ class Announcing:
         self._name = name = part.name
         self._client = client
         self._cluster = cluster
-        self._own = Mirror(client, announce_wants(name))
+        self._own = Mirror(client, part.wants)
         self._teller = teller
         self._healthy = healthy
-        self._speaker = SpeakerChild(name)
+        self._speaker = SpeakerChild(part.group, name)
         self._roll = Roll(part.group, name)
         self._leases = LeaseWriter(part.group, name, client)
         self._peers: dict[str, tuple[str, ...]] = {}
         self._links = Links()
+        self._speakers: frozenset[str] = frozenset()
         self._wishes: Mapping[Address, L2Wish] = {}
         self._wish = Wish(name)
         self._view = View()
         self._changed = True
-        self._moved, self._begun = asyncio.Event(), asyncio.Event()
+        self._moved, self._begun, self._looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._told: dict[Key, set[str]] = {}
         self._said: dict[Conflict, float] = {}
-        self._had_authority = False
+        self._concerned = self._had_authority = False
+        self._refused: tuple[str, ...] = ()
 
     @property
     def state(self) -> State:
@@ -101,34 +91,34 @@ class Announcing:
         return self._speaker.state
 
     def moved(self, changes: Changes) -> None:
-        if changes.everything or changes.of(Service) or changes.of(Node) or changes.of(EndpointSlice):
+        if changes.everything or any(changes.of(each) for each in self._part.made_of):
             self._changed = True
             self._moved.set()
 
     async def run(self) -> None:
-        """Until cancelled. A node about to go away hands over then; another leaves its speaker alone until the next
-        agent.
+        """Until cancelled. A speaker that stays is left alone then until the next agent; another hands over, while the rest
+        goes on: it leaves the view.
         """
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._own.run(), name="announce mirror")
-                tasks.create_task(self._follow_own(), name="announce changes")
-                tasks.create_task(self._look_at_links(), name="links")
-                tasks.create_task(self._renew(), name="announce Lease")
-                tasks.create_task(self._propose(), name="announce view")
-                tasks.create_task(self._report(), name="announce state")
-                tasks.create_task(self._wish_on(), name="announce wish")
-        finally:
-            if self._part.stays(self._snapshot()):
-                self._speaker.let_go()
-            else:
-                await self._end()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LAST_WORDS):
-                        await self._write_statuses({})
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._own.run(), name="announce mirror")
+            tasks.create_task(self._follow_own(), name="announce changes")
+            tasks.create_task(self._look_at_links(), name="links")
+            tasks.create_task(self._renew(), name="announce Lease")
+            tasks.create_task(self._propose(), name="announce view")
+            tasks.create_task(self._report(), name="announce state")
+            try:
+                await self._wish_on()
+            finally:
+                if self._part.stays(self._snapshot()):
+                    self._speaker.let_go()
+                else:
+                    await self._end()
 
     async def _end(self) -> None:
-        await self._speaker.end(replace(self._wish, leaving=True), LEAVE + 1.0)
+        await self._speaker.end(lambda: replace(self._wish, view=self._view, leaving=True), LEAVE + 1.0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await self._write_statuses({})
 
     def _snapshot(self) -> Snapshot:
         return Snapshot({**self._cluster.snapshot.by_type, **self._own.snapshot.by_type})
@@ -136,7 +126,7 @@ class Announcing:
     async def _follow_own(self) -> None:
         while True:
             _, changes = await self._own.next()
-            self._changed |= changes.everything or bool(changes.of(L2Advertisement) or changes.of(IPAddressPool))
+            self._changed |= changes.everything or any(changes.of(each) for each in self._part.made_of)
             self._moved.set()
 
     async def _look_at_links(self) -> None:
@@ -146,13 +136,14 @@ class Announcing:
 
         while True:
             self._links = await read_links()
+            self._looked.set()
             self._moved.set()
             await asyncio.sleep(LINKS)
 
     async def _wish_on(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(LOOK if self._speaker.runs else None):
+                async with asyncio.timeout(LOOK if self._concerned else None):
                     await self._moved.wait()
             except TimeoutError:
                 pass
@@ -164,10 +155,12 @@ class Announcing:
 
     async def _wish_once(self) -> None:
         snapshot, healthy = self._snapshot(), self._healthy()
-        if self._changed:
-            self._changed = False
-            self._wishes = self._part.wishes(snapshot)
-        if not self._part.concerns(snapshot):
+        speakers = self._part.group.speakers(snapshot.all(Lease))
+        if self._changed or speakers != self._speakers:
+            self._changed, self._speakers = False, speakers
+            self._wishes = self._part.wishes(snapshot, speakers)
+        self._concerned = self._part.concerns(snapshot)
+        if not self._concerned:
             if self._speaker.runs:
                 await self._end()
             return
@@ -183,7 +176,7 @@ class Announcing:
         leases = snapshot.all(Lease)
         self._roll.look(leases, now)
         self._view = max(self._view, view_of(leases.get(self._part.group.view)), key=lambda each: each.epoch)
-        heard, own = self._roll.heard(now), self._part.addresses(snapshot)
+        heard, own = self._roll.heard(now), self._part.addresses(snapshot, self._links)
         if heard:
             self._peers = self._roll.peers(now, self._view.members)
         fitting = {address: self._links.fitting(address, own) for address in self._wishes}
@@ -200,10 +193,11 @@ class Announcing:
         )
 
     async def _renew(self) -> None:
-        await self._begun.wait()
+        await self._looked.wait()
         while True:
             if self._speaker.runs:
-                await self._leases.renew(self._part.addresses(self._snapshot()), self._own.snapshot.all(Lease))
+                own = self._part.addresses(self._snapshot(), self._links)
+                await self._leases.renew(own, self._own.snapshot.all(Lease))
             await asyncio.sleep(RENEW)
 
     async def _propose(self) -> None:
@@ -232,6 +226,9 @@ class Announcing:
             state = self._speaker.state
             self._say_conflicts(state)
             self._say_authority(state)
+            if state.refused != self._refused:
+                self._refused = state.refused
+                log.warning("the speaker cannot speak everywhere", refused=state.refused)
             at = {each.address: each.interfaces for each in self._wish.wanted}
             services = announced(state.held, self._wishes, at)
             for key in services.keys() - self._told.keys():
@@ -243,6 +240,8 @@ class Announcing:
 
     async def _write_statuses(self, services: Mapping[Key, set[str]]) -> bool:
         """Whether they are as they should be."""
+        if not self._part.has_statuses:
+            return True
         known, node = self._own.snapshot.all(ServiceL2Status), self._cluster.snapshot.get(Node, Key("", self._name))
         verbs = status_verbs(self._name, services, known, node)
         return not verbs or not await perform(self._client, verbs, "moorage-node", time.time)

@@ -20,12 +20,12 @@ import time
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec.structs import replace
 
-from moorage.announce.roll import NODES, view_of
+from moorage.announce.roll import NODES, Group, view_of
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.client.socket_io import AddressInfo
@@ -45,7 +45,7 @@ from moorage.run import bench_failover_load_io
 from moorage.run.agent_process import AgentProcess
 from moorage.run.bench_lab import PORT, TARGET_PORT, node_object, service, slices
 from moorage.run.bench_objects import NAMESPACE
-from moorage.run.identities import node_identity
+from moorage.run.identities import edge_identity, node_identity
 from moorage.run.server_process import ServerProcess
 from moorage.run.stacked_io import Stacked
 
@@ -95,15 +95,20 @@ class Asking:
 
 
 class FailoverLab(Stacked):
-    """A context. `client` is the administrator's."""
+    """A context. `client` is the administrator's. `names` are the machines that announce addresses, `nodes` those that
+    are Nodes; here they are the same.
+    """
 
+    group: ClassVar[Group] = NODES
+    load_balancer: ClassVar[str] = "moorage.dev/announce"
     client: HttpClient
     server: ServerProcess
     asking: Asking
 
     def __init__(self, instance: str, nodes: int = 3, addresses: int = 1, rate: float = 1000.0) -> None:
         self.instance = instance
-        self.names = tuple(f"node-{number}" for number in range(1, nodes + 1))
+        self.nodes = tuple(f"node-{number}" for number in range(1, nodes + 1))
+        self.names = self.nodes
         self.addresses = tuple(POOL[number] for number in range(1, addresses + 1))
         self.agents: dict[str, AgentProcess] = {}
         self._rate = rate
@@ -112,18 +117,27 @@ class FailoverLab(Stacked):
     def namespace(self, machine: str) -> str:
         return f"{self.instance}-{machine}"
 
-    def mac(self, node: str) -> str:
-        return f"02:00:00:00:00:{10 + int(node.rpartition('-')[2]):02x}"
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """All that have an agent."""
+        return tuple(dict.fromkeys((*self.nodes, *self.names)))
+
+    def number(self, machine: str) -> int:
+        """Of its addresses, and in its MAC."""
+        return 10 + self.machines.index(machine) + 1
+
+    def mac(self, machine: str) -> str:
+        return f"02:00:00:00:00:{self.number(machine):02x}"
 
     async def owner(self, address: IPv4Address) -> str | None:
-        """The node whose MAC the client knows for an address."""
+        """The machine whose MAC the client knows for an address."""
         async with routing(self.namespace("client")) as route:
             found = [each async for each in await route.get_neighbours(dst=str(address))]
         mac = found[0].get_attr("NDA_LLADDR") if found else None
         return next((name for name in self.names if self.mac(name) == mac), None)
 
     async def formed(self) -> None:
-        """Returns once every node votes, and one has answered for the first address for a while: one that was there sooner
+        """Returns once everybody votes, and one has answered for the first address for a while: one that was there sooner
         than the node that the election names hands it over.
         """
         owner, since = None, 0.0
@@ -138,7 +152,7 @@ class FailoverLab(Stacked):
 
     async def view(self) -> Any:
         try:
-            return view_of(await self.client.get(Lease, NODES.view))
+            return view_of(await self.client.get(Lease, self.group.view))
         except ApiError:
             return view_of(None)
 
@@ -193,10 +207,9 @@ class FailoverLab(Stacked):
         self._stack.callback(sweep, self.instance)
         await self._build()
         await self._spawn("server", "answer", str(TARGET_PORT))
-        kubeconfigs = {name: directory / f"kubeconfig.{name}" for name in self.names}
-        options = [
-            word for name, path in kubeconfigs.items() for word in ("--kubeconfig-out", f"{node_identity(name)}=={path}")
-        ]
+        kubeconfigs = {name: directory / f"kubeconfig.{name}" for name in self.machines}
+        identities = {name: node_identity(name) if name in self.nodes else edge_identity(name) for name in kubeconfigs}
+        options = [word for name, who in identities.items() for word in ("--kubeconfig-out", f"{who}=={kubeconfigs[name]}")]
         prefix = command_line(Entry(self.namespace("server")), ())
         self.server = ServerProcess(directory, options, f"{API_ADDRESS}:6443", prefix)
         self._stack.callback(self.server.stop)
@@ -205,13 +218,15 @@ class FailoverLab(Stacked):
         await self._stack.enter_async_context(self.client)
         await self._fill()
         for name, path in kubeconfigs.items():
-            log = directory / f"{name}.log"
-            agent = AgentProcess(self.namespace(name), name, path, log, ("--cluster-cidr", CLUSTER))
+            agent = self._agent(name, path, directory / f"{name}.log")
             self.agents[name] = agent
             self._stack.callback(agent.stop)
         await asyncio.gather(*(each.start() for each in self.agents.values()))
         client = await self._spawn("client", "ask", str(self.addresses[0]), str(PORT), str(self._rate))
         self.asking = Asking(client)
+
+    def _agent(self, name: str, kubeconfig: Path, log: Path) -> AgentProcess:
+        return AgentProcess(self.namespace(name), name, kubeconfig, log, ("--cluster-cidr", CLUSTER))
 
     def _on_server(self, info: AddressInfo) -> socket.socket:
         return socket_in(self.namespace("server"), info[0], info[1], info[2])
@@ -231,10 +246,10 @@ class FailoverLab(Stacked):
     async def _fill(self) -> None:
         """Nodes, a pool, and one Service of one backend for each address."""
         await self.client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
-        for number, name in enumerate(self.names, 1):
-            made = node_object()
-            told = (replace(made.status.addresses[0], address=str(LAN[10 + number])),)
-            spec = replace(made.spec, pod_cidr=f"10.244.{number}.0/24", pod_cidrs=(f"10.244.{number}.0/24",))
+        for name in self.nodes:
+            made, pods = node_object(), f"10.244.{self.number(name)}.0/24"
+            told = (replace(made.status.addresses[0], address=str(LAN[self.number(name)])),)
+            spec = replace(made.spec, pod_cidr=pods, pod_cidrs=(pods,))
             status = replace(made.status, addresses=told)
             await self.client.create(replace(made, metadata=ObjectMeta(name=name), spec=spec, status=status))
         pool = ObjectMeta(name="lan", namespace=SYSTEM_NAMESPACE)
@@ -245,7 +260,7 @@ class FailoverLab(Stacked):
 
     async def serve(self, name: str, address: IPv4Address) -> None:
         """A Service that has the address, and the backend."""
-        spec = ServiceSpec(type="LoadBalancer", load_balancer_class="moorage.dev/announce")
+        spec = ServiceSpec(type="LoadBalancer", load_balancer_class=self.load_balancer)
         made = await self.client.create(service(name, spec, udp=True))
         for each in slices(name, (str(SERVER_ADDRESS),), "", udp=True):
             await self.client.create(each)
@@ -253,17 +268,18 @@ class FailoverLab(Stacked):
         await self.client.merge_patch(Service, made.key, {"status": status}, "status")
 
     async def _build(self) -> None:
-        for machine in ("lan", "server", "client", *self.names):
+        for machine in ("lan", "server", "client", *self.machines):
             netns_io.create(self.namespace(machine))
             with netns_io.inside(self.namespace(machine)):
-                netns_io.set_sysctl({**QUIET, **(ROUTER if machine in self.names else {})})
+                netns_io.set_sysctl({**QUIET, **(ROUTER if machine in self.machines else {})})
         async with routing(self.namespace("lan")) as route:
             for bridge in BRIDGES:
                 await route.link("add", ifname=bridge, kind="bridge", state="up")
         await self._plug("client", {"lan": CLIENT_ADDRESS}, "02:00:00:00:00:64")
         await self._plug("server", {"lan": SERVER_ADDRESS, "management": API_ADDRESS}, "02:00:00:00:00:02")
-        for number, name in enumerate(self.names, 1):
-            await self._plug(name, {"lan": LAN[10 + number], "management": MANAGEMENT[10 + number]}, self.mac(name))
+        for name in self.machines:
+            number = self.number(name)
+            await self._plug(name, {"lan": LAN[number], "management": MANAGEMENT[number]}, self.mac(name))
 
     async def _plug(self, machine: str, addresses: Mapping[str, IPv4Address], mac: str) -> None:
         """The LAN is eth0, management eth1."""

@@ -1,4 +1,4 @@
-"""`python -m moorage.run.speaker NAME`: the speaker of a node or an edge, which its agent starts
+"""`python -m moorage.run.speaker node|edge NAME`: the speaker of a node or an edge, which its agent starts
 (`speaker_child.py`).
 """
 
@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import sys
 
+from moorage.announce.roll import EDGES, NODES
 from moorage.announce.speaker_io import speak
 from moorage.model.errors import HostError
 
 
 def main() -> int:
     try:
-        speak(sys.argv[1])
+        speak({each.word: each for each in (NODES, EDGES)}[sys.argv[1]], sys.argv[2])
     except HostError as error:
         sys.stderr.write(f"speaker: {error}\n")
         return 1

@@ -9,11 +9,13 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
 import structlog
 
+from moorage.announce.roll import Group
 from moorage.announce.wish import State, Wish
 
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
@@ -27,7 +29,8 @@ log = structlog.get_logger()
 class SpeakerChild:
     """Runs from `start` until `let_go` or `end`. `news` is set when `state` is another one."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, group: Group, name: str) -> None:
+        self._group = group
         self._name = name
         self.state = State()
         self.news = asyncio.Event()
@@ -58,16 +61,16 @@ class SpeakerChild:
         with suppress(BlockingIOError, BrokenPipeError):
             self._unsent = self._unsent[os.write(self._child.stdin.fileno(), self._unsent) :]
 
-    async def end(self, wish: Wish, seconds: float) -> None:
-        """Hands over and ends; killed where that takes longer."""
+    async def end(self, wish: Callable[[], Wish], seconds: float) -> None:
+        """Hands over and ends; killed where that takes longer. `wish` is asked what to say meanwhile."""
         self._forget()
         child = self._child
         if child is None:
             return
         self._unsent = b""
-        self.say(wish)
         limit = asyncio.get_running_loop().time() + seconds
-        while child.poll() is None and asyncio.get_running_loop().time() < limit:  # noqa: ASYNC110
+        while child.poll() is None and asyncio.get_running_loop().time() < limit:
+            self.say(wish())
             await asyncio.sleep(POLL)
         if child.poll() is None:
             child.kill()
@@ -87,7 +90,7 @@ class SpeakerChild:
             self._watching = None
 
     def _spawn(self) -> None:
-        command = [sys.executable, "-m", "moorage.run.speaker", self._name]
+        command = [sys.executable, "-m", "moorage.run.speaker", self._group.word, self._name]
         pipe = subprocess.PIPE
         self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
         assert self._child.stdout is not None

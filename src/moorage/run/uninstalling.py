@@ -6,13 +6,12 @@ import time
 
 import msgspec
 
-from moorage.announce.interface_io import InterfaceAnnouncer, interfaces_with_ours
+from moorage.announce.accepting_io import Accepting
 from moorage.client.perform_io import perform
 from moorage.control.uninstall import uninstall
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.model.cluster import SYSTEM_NAMESPACE
 from moorage.model.errors import HostError, UserError
-from moorage.model.net import Address
 from moorage.model.pods import Pod
 from moorage.model.ports import Client
 from moorage.model.service import Service
@@ -24,7 +23,7 @@ PART_OF, PRODUCT = "app.kubernetes.io/part-of", "moorage"
 
 
 class TakenAway(msgspec.Struct, frozen=True):
-    """`objects` were written or deleted, `addresses` were on interfaces, `tables` in nftables."""
+    """`objects` were written or deleted, `addresses` had routes, `tables` were in nftables."""
 
     objects: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -49,9 +48,7 @@ async def uninstall_cluster(client: Client) -> TakenAway:
 
 async def uninstall_node() -> TakenAway:
     """What is in this network namespace: needs root there, and no agent that runs. Nothing is an error that is gone already."""
-    addresses: list[Address] = []
-    for interface in await interfaces_with_ours():
-        addresses += sorted((await InterfaceAnnouncer(interface).release()).removed, key=int)
+    addresses = await Accepting().release()
     datapath = NftDatapath()
     tables = datapath.tables()
     datapath.remove()

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from moorage.model.cluster import SYSTEM_NAMESPACE
 from moorage.model.errors import FieldError, invalid
+from moorage.model.net import parse_address
 from moorage.settings.checks import PRIMARY, bind_address, wrong_bind_address, wrong_node_port_addresses, wrong_prefixes
 from moorage.settings.controllers import chosen
 from moorage.settings.fields import Settings, setting
@@ -152,7 +153,14 @@ class EdgeSettings(RoleSettings, frozen=True, kw_only=True):
     KIND: ClassVar[str] = "EdgeConfiguration"
 
     name: Annotated[str, setting("Name of this load balancer; empty: the host's name.")] = ""
-    interface: Annotated[str, setting("Interface at which the load-balancer addresses are owned.", min_length=1)]
+    interface: Annotated[str, setting("Interface at which the load-balancer addresses are announced.", min_length=1)]
+    meet_at: Annotated[
+        tuple[str, ...],
+        setting(
+            "Addresses of this machine at which other edges meet it (UDP port 7578), to share the load-balancer addresses; "
+            "none: the first of each family at the interface."
+        ),
+    ] = ()
     health_port: Annotated[int, _HEALTH_PORT] = 10256
     keep_source: Annotated[
         bool,
@@ -177,6 +185,11 @@ class EdgeSettings(RoleSettings, frozen=True, kw_only=True):
         str, setting("What is asked for there. /healthz would refuse for a node about to go away.", pattern="^/[!-~]*$")
     ] = "/livez"
     beside_other_proxy: Annotated[bool, _BESIDE] = False
+
+    def wrong(self) -> Iterator[FieldError]:
+        for index, each in enumerate(self.meet_at):
+            if parse_address(each) is None:
+                yield invalid(f"meetAt[{index}]", each, "must be an IP address")
 
 
 ROLES: tuple[type[RoleSettings], ...] = (NodeSettings, ControllerSettings, EdgeSettings)
