@@ -21,6 +21,7 @@ from moorage.model.metallb import ServiceL2Status
 from moorage.run.bench_failover import bench_failover
 from moorage.run.bench_failover_lab_io import API_ADDRESS, FailoverLab
 from moorage.run.bench_failover_stats import Fault
+from moorage.run.questions import ask_drain
 from tests.kernel.needs import needs_root, unique_instance
 
 pytestmark = [pytest.mark.kernel, needs_root]
@@ -124,13 +125,22 @@ async def announcers(lab: FailoverLab) -> dict[str, str]:
     return {each.status.service_name: each.status.node for each in found}
 
 
+async def after_drain(lab: FailoverLab, node: str) -> dict[str, str]:
+    """Service -> node, as `moorage drain --simulate` says it beforehand."""
+    told = (await ask_drain(lab.client, node)).addresses
+    heirs = {service.rpartition("/")[2]: heir for each in told for service in each.services for heir in each.to}
+    return {**await announcers(lab), **heirs}
+
+
 async def events(lab: FailoverLab, reason: str) -> set[str]:
     found, _ = await lab.client.list(Event)
     return {each.message for each in found if each.reason == reason}
 
 
 def test_many_addresses_a_second_owner_an_upgrade_and_a_drain() -> None:
-    """Nothing is lost in any of it. Statuses and events say who announces what, and who contradicts."""
+    """Nothing is lost in any of it. Statuses and events say who announces what, and who contradicts; what a drain does is known
+    before.
+    """
 
     async def story() -> None:
         async with formed(addresses=12) as lab:
@@ -152,12 +162,13 @@ def test_many_addresses_a_second_owner_an_upgrade_and_a_drain() -> None:
             await lab.asking.window()
             await upgrade(lab, first)
             await nothing_lost(lab)
+            foretold = await after_drain(lab, first)
+            assert first not in foretold.values()
             await drain(lab, first)
             await nothing_lost(lab)
 
             async def is_handed_over() -> bool:
-                said = await announcers(lab)
-                return len(said) == 12 and first not in said.values()
+                return await announcers(lab) == foretold
 
             assert await eventually(is_handed_over)
             assert f'announcing from node "{first}" with protocol "layer2"' in await events(lab, "NodeAssigned")
