@@ -7,55 +7,23 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
 from moorage.announce import arp
 from moorage.lab import netns_io
-from moorage.lab.plan import LAN
 from moorage.model.cluster import Event
 from moorage.model.metallb import ServiceL2Status
 from moorage.run.bench_failover import bench_failover
 from moorage.run.bench_failover_lab_io import API_ADDRESS, FailoverLab
 from moorage.run.bench_failover_stats import Fault
 from moorage.run.questions import ask_drain
+from tests.kernel.announced import eventually, formed, nothing_lost, owner, who_has
 from tests.kernel.needs import needs_root, unique_instance
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
-SOON = 15.0
 STRANGER = bytes.fromhex("0200000000ee")
-
-
-@asynccontextmanager
-async def formed(nodes: int = 3, addresses: int = 1) -> AsyncIterator[FailoverLab]:
-    async with FailoverLab(unique_instance("fail"), nodes, addresses) as lab:
-        await lab.formed()
-        await lab.asking.window()
-        yield lab
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = SOON) -> bool:
-    end = time.monotonic() + seconds
-    while not await holds():
-        if time.monotonic() > end:
-            return False
-        await asyncio.sleep(0.05)
-    return True
-
-
-async def owner(lab: FailoverLab) -> str:
-    found = await lab.owner(lab.addresses[0])
-    assert found is not None
-    return found
-
-
-async def nothing_lost(lab: FailoverLab) -> None:
-    met = await lab.asking.window()
-    assert (met.lost, met.out_now) == (0, False), met
 
 
 def rules(lab: FailoverLab, machine: str, text: str) -> None:
@@ -84,28 +52,6 @@ def say_that_it_is_here(lab: FailoverLab) -> None:
         made.bind(("eth0", 0))
         for frame in arp.gratuitous(STRANGER, lab.addresses[0]):
             made.send(frame)
-
-
-def who_has(lab: FailoverLab, address: str) -> set[str]:
-    """The MACs that answer an ARP request within half a second."""
-    with netns_io.inside(lab.namespace("client")):
-        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(arp.ETHERTYPE))
-        made.bind(("eth0", arp.ETHERTYPE))
-    found: set[str] = set()
-    with made:
-        made.settimeout(0.5)
-        own, packed = bytes.fromhex("020000000064"), socket.inet_aton(address)
-        head = arp.BROADCAST + own + b"\x08\x06" + bytes.fromhex("0001 0800 06 04 0001")
-        made.send(head + own + LAN[100].packed + bytes(6) + packed)
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
-            try:
-                heard = arp.read(made.recv(2048))
-            except TimeoutError:
-                break
-            if heard is not None and not heard.asks and heard.sender.packed == packed and heard.target != heard.sender:
-                found.add(heard.mac.hex(":"))
-    return found
 
 
 def test_a_crash_of_one_of_two_costs_about_a_second_at_most_and_the_node_gets_its_address_back() -> None:
@@ -161,11 +107,11 @@ def test_many_addresses_a_second_owner_an_upgrade_and_a_drain() -> None:
             assert await eventually(is_told)
             await lab.asking.window()
             await upgrade(lab, first)
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             foretold = await after_drain(lab, first)
             assert first not in foretold.values()
             await drain(lab, first)
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
 
             async def is_handed_over() -> bool:
                 return await announcers(lab) == foretold
@@ -210,9 +156,9 @@ def test_the_agent_the_speaker_the_api_and_the_lan_are_lost_one_after_the_other(
             first = await owner(lab)
             lab.agents[first].kill()
             await asyncio.sleep(1.0)
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             await lab.agents[first].start()
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             speaker = lab.speaker(first)
             assert speaker is not None
             os.kill(speaker, signal.SIGKILL)
@@ -229,7 +175,7 @@ def test_the_agent_the_speaker_the_api_and_the_lan_are_lost_one_after_the_other(
             deafen(lab, first)
             await asyncio.sleep(6.0)
             assert await owner(lab) == first
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             rules(lab, first, "delete table ip deaf")
             await lab.link(first, False)
             await asyncio.sleep(1.2)
@@ -251,7 +197,7 @@ def test_the_whole_api_is_away() -> None:
             first = await owner(lab)
             lab.server.kill()
             await asyncio.sleep(6.0)
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             assert await owner(lab) == first
             await lab.crash(first)
             await asyncio.sleep(1.5)

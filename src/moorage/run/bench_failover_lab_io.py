@@ -119,6 +119,10 @@ class FailoverLab(Stacked):
         mac = found[0].get_attr("NDA_LLADDR") if found else None
         return next((name for name in self.names if self.mac(name) == mac), None)
 
+    async def ask(self, address: IPv4Address) -> Asking:
+        """Another program at the client, which asks this address until the lab ends."""
+        return Asking(await self._spawn("client", "ask", str(address), str(PORT), str(self._rate)))
+
     async def formed(self) -> None:
         """Returns once every node votes, and the first address is answered."""
         async with asyncio.timeout(FORM_SECONDS):
@@ -200,8 +204,7 @@ class FailoverLab(Stacked):
             self.agents[name] = agent
             self._stack.callback(agent.stop)
         await asyncio.gather(*(each.start() for each in self.agents.values()))
-        client = await self._spawn("client", "ask", str(self.addresses[0]), str(PORT), str(self._rate))
-        self.asking = Asking(client)
+        self.asking = await self.ask(self.addresses[0])
 
     def _on_server(self, info: AddressInfo) -> socket.socket:
         return socket_in(self.namespace("server"), info[0], info[1], info[2])
