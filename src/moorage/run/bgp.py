@@ -32,6 +32,7 @@ from moorage.model.ports import Client
 from moorage.model.reason import Reason
 from moorage.model.snapshot import Snapshot
 from moorage.observe.figures import BGPPeerFigures, Figures
+from moorage.run.bgp_passwords import Passwords
 from moorage.run.tell_io import Teller
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.25
 """Between two looks at this node's health, while it speaks BGP."""
-SECRET_SECONDS = 30.0
-"""After which passwords are read again: nobody tells when one changes."""
 STATUS_PAUSE = 0.2
 STATUS_RETRY = 5.0
 STATUS_SECONDS = 60.0
@@ -100,10 +99,8 @@ class BGP:
         self._judged: _Judged | None = None
         self._routes = Routes()
         self._problems: frozenset[tuple[Key, str]] = frozenset()
-        self._secrets: dict[Key, Secret | None] = {}
-        self._wanted: frozenset[Key] = frozenset()
-        self._unread = asyncio.Event()
         self._moved = asyncio.Event()
+        self._passwords = Passwords(client, self._moved.set)
         self._told = asyncio.Event()
 
     def look_again(self) -> None:
@@ -116,7 +113,7 @@ class BGP:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._mirror.run(), name="BGP objects")
                 tasks.create_task(self._follow(), name="BGP changes")
-                tasks.create_task(self._read_secrets(), name="BGP passwords")
+                tasks.create_task(self._passwords.run(), name="BGP passwords")
                 tasks.create_task(self._keep_statuses(), name="BGP statuses")
                 while True:
                     await self._wait()
@@ -152,10 +149,8 @@ class BGP:
             from moorage.announce.bgp_io import BGPSpeaker  # it loads pyroute2, which takes 0.2 s
 
             self._speaker = await BGPSpeaker(self._say, self._hear).__aenter__()
-        self._wanted = frozenset(key for peer in peers if (key := secret_key(peer)) is not None)
-        if not self._wanted <= self._secrets.keys():
-            self._unread.set()
-        judged = _Judged(others, own, self._secrets, healthy)
+        self._passwords.want(frozenset(key for peer in peers if (key := secret_key(peer)) is not None))
+        judged = _Judged(others, own, self._passwords.known, healthy)
         if judged != self._judged:
             self._judged, self._seen = judged, snapshot
             await self._speak(self._speaker, snapshot, healthy)
@@ -163,34 +158,11 @@ class BGP:
     async def _speak(self, speaker: BGPSpeaker, snapshot: Snapshot, healthy: bool) -> None:
         """Judged on a thread: 5,000 announced Services take 0.35 s, and forwarding does not wait for that."""
         begun = time.monotonic()
-        made, self._routes = await asyncio.to_thread(_judge, snapshot, self._node, self._secrets, healthy)
+        made, self._routes = await asyncio.to_thread(_judge, snapshot, self._node, self._passwords.known, healthy)
         self._tell((*made.problems, *self._routes.problems))
         speaker.follow(made.sessions, self._routes.routes)
         self._hear()
         await asyncio.sleep(time.monotonic() - begun)
-
-    async def _read_secrets(self) -> None:
-        """On a task of its own: a server that does not answer holds up nothing else."""
-        while True:
-            try:
-                async with asyncio.timeout(SECRET_SECONDS):
-                    await self._unread.wait()
-            except TimeoutError:
-                pass
-            self._unread.clear()
-            found = {key: await self._read_secret(key) for key in self._wanted}
-            if found != self._secrets:
-                self._secrets = found
-                self._moved.set()
-
-    async def _read_secret(self, key: Key) -> Secret | None:
-        try:
-            return await self._client.get(Secret, key)
-        except ApiError as error:
-            log.warning("a password cannot be read", secret=str(key), error=error.message)
-            return None
-        except HostError:
-            return self._secrets.get(key)
 
     def _tell(self, problems: tuple[Problem, ...]) -> None:
         """Each problem once, for as long as it lasts."""
