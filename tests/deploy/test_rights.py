@@ -20,7 +20,7 @@ from moorage.deploy.rights import CONTROLLER, EDGE, NODE, RIGHTS, Right
 from moorage.model.cluster import Node
 from moorage.model.kinds import BY_TYPE, KINDS
 from moorage.model.meta import Object
-from moorage.model.metallb import ServiceBGPStatus
+from moorage.model.metallb import ServiceBGPStatus, ServiceL2Status
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.run.announcing import announce_wants
@@ -31,13 +31,12 @@ from moorage.settings.roles import NodeSettings
 
 CASES = [(role, right) for role, rights in RIGHTS.items() for right in rights]
 FOLLOWED: dict[str, tuple[type[Object], ...]] = {
-    NODE: (
-        *(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *announce_wants("node-1"), *BGP_WANTS)),
-        ServiceBGPStatus,
-    ),
+    NODE: (*(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *announce_wants("node-1"), *BGP_WANTS)),),
     CONTROLLER: (*LoadBalancerController.wants, *BrokenObjectsController.wants, *WithdrawalController.wants),
     EDGE: (Service, EndpointSlice, Node),
 }
+LISTED: dict[str, tuple[type[Object], ...]] = {NODE: (ServiceL2Status, ServiceBGPStatus)}
+"""What is listed and not watched."""
 COLLECTIONS = {"list", "watch", "create"}
 
 
@@ -63,8 +62,8 @@ def test_the_embedded_server_allows_it(role: str, right: Right) -> None:
 
 @pytest.mark.parametrize("role", RIGHTS)
 def test_what_a_role_follows_is_in_its_table(role: str) -> None:
-    followed = {(BY_TYPE[each].group, BY_TYPE[each].plural) for each in FOLLOWED[role]}
-    for verb in ("list", "watch"):
+    for verb, types in (("list", (*FOLLOWED[role], *LISTED.get(role, ()))), ("watch", FOLLOWED[role])):
+        followed = {(BY_TYPE[each].group, BY_TYPE[each].plural) for each in types}
         given = {(right.group, each) for right in RIGHTS[role] if verb in right.verbs for each in right.resources}
         assert given == followed
 

@@ -25,7 +25,7 @@ from moorage.model.net import Prefix
 from moorage.model.snapshot import Snapshot
 from moorage.observe.figures import Figures
 from moorage.run import bgp as module
-from moorage.run import bgp_passwords
+from moorage.run import bgp_passwords, status_keeper
 from moorage.run.bgp import BGP
 from moorage.run.tell_io import Teller
 from tests.announce.test_bgp_peers import secret, worker
@@ -114,8 +114,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
     PlayedSpeaker.made = []
     monkeypatch.setattr(bgp_io, "BGPSpeaker", PlayedSpeaker)
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(module, "STATUS_PAUSE", 0.01)
-    monkeypatch.setattr(module, "STATUS_RETRY", 0.05)
+    monkeypatch.setattr(status_keeper, "PAUSE", 0.01)
+    monkeypatch.setattr(status_keeper, "RETRY", 0.05)
 
 
 def play(scene: Scene, work: Callable[[], Awaitable[None]]) -> None:

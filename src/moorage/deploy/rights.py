@@ -121,7 +121,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             names=(VIEW,),
             namespace=SYSTEM,
         ),
-        Right("metallb.io", ("servicel2statuses",), FOLLOW, "what the node has said of its announcements", namespace=SYSTEM),
+        Right("metallb.io", ("servicel2statuses",), ("list",), "what the node has said of its announcements", namespace=SYSTEM),
         Right(
             "metallb.io",
             ("servicel2statuses",),
@@ -131,7 +131,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             namespace=SYSTEM,
         ),
         Right("metallb.io", ("servicel2statuses/status",), ("patch",), "the same", only=_L2_STATUS, namespace=SYSTEM),
-        Right("metallb.io", ("servicebgpstatuses",), FOLLOW, "what the node has said of its announcements"),
+        Right("metallb.io", ("servicebgpstatuses",), ("list",), "what the node has said of its announcements"),
         Right(
             "metallb.io",
             ("servicebgpstatuses",),

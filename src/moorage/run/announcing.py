@@ -18,14 +18,13 @@ import structlog
 from msgspec.structs import replace
 
 from moorage.announce.clock_io import clock
-from moorage.announce.l2 import NODE_LABEL, announced, status_verbs, wanted
+from moorage.announce.l2 import announced, statuses, wanted
 from moorage.announce.links import Links
 from moorage.announce.roll import DURATION, LOST, RENEW, Roll, view_of
 from moorage.announce.selection import L2Wish
 from moorage.announce.timing import LEAVE
 from moorage.announce.wish import Conflict, State, View, Wish
 from moorage.client.mirror_io import Mirror, Want
-from moorage.client.perform_io import perform
 from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key
@@ -39,6 +38,7 @@ from moorage.model.snapshot import Changes, Snapshot
 from moorage.run.announcing_leases import LeaseWriter
 from moorage.run.announcing_part import Part
 from moorage.run.speaker_child import SpeakerChild
+from moorage.run.status_keeper import StatusKeeper
 from moorage.run.tell_io import Teller
 
 LOOK = 0.5
@@ -64,7 +64,6 @@ def announce_wants(name: str) -> tuple[Want, ...]:
         Want(L2Advertisement, optional=True),
         Want(IPAddressPool, optional=True),
         Want(Lease, namespace=SYSTEM_NAMESPACE),
-        Want(ServiceL2Status, namespace=SYSTEM_NAMESPACE, labels=f"{NODE_LABEL}={name}", optional=True),
     )
 
 
@@ -91,7 +90,8 @@ class Announcing:
         self._view = View()
         self._changed = True
         self._moved, self._begun = asyncio.Event(), asyncio.Event()
-        self._told: dict[Key, set[str]] = {}
+        self._told: dict[Key, set[str]] | None = None
+        self._statuses = StatusKeeper(client, ServiceL2Status, name, self._wanted_statuses, SYSTEM_NAMESPACE)
         self._said: dict[Conflict, float] = {}
         self._had_authority = False
 
@@ -117,6 +117,7 @@ class Announcing:
                 tasks.create_task(self._renew(), name="announce Lease")
                 tasks.create_task(self._propose(), name="announce view")
                 tasks.create_task(self._report(), name="announce state")
+                tasks.create_task(self._statuses.run(), name="announce statuses")
                 tasks.create_task(self._wish_on(), name="announce wish")
         finally:
             if self._part.stays(self._snapshot()):
@@ -125,7 +126,7 @@ class Announcing:
                 await self._end()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LAST_WORDS):
-                        await self._write_statuses({})
+                        await self._statuses.take_away()
 
     async def _end(self) -> None:
         await self._speaker.end(replace(self._wish, leaving=True), LEAVE + 1.0)
@@ -234,18 +235,17 @@ class Announcing:
             self._say_authority(state)
             at = {each.address: each.interfaces for each in self._wish.wanted}
             services = announced(state.held, self._wishes, at)
-            for key in services.keys() - self._told.keys():
+            if self._told is None and state == State():
+                continue
+            for key in services.keys() - (self._told or {}).keys():
                 message = f'announcing from {self._part.group.word} "{self._name}" with protocol "layer2"'
                 self._teller.say(Reason.NODE_ASSIGNED, message, self._cluster.snapshot.get(Service, key), warning=False)
-            self._told = services
-            if not await self._write_statuses(services):
-                await asyncio.sleep(1.0)
+            if services != self._told:
+                self._told = services
+                self._statuses.look()
 
-    async def _write_statuses(self, services: Mapping[Key, set[str]]) -> bool:
-        """Whether they are as they should be."""
-        known, node = self._own.snapshot.all(ServiceL2Status), self._cluster.snapshot.get(Node, Key("", self._name))
-        verbs = status_verbs(self._name, services, known, node)
-        return not verbs or not await perform(self._client, verbs, "moorage-node", time.time)
+    def _wanted_statuses(self) -> Mapping[Key, ServiceL2Status]:
+        return statuses(self._name, self._told or {}, self._cluster.snapshot.get(Node, Key("", self._name)))
 
     def _say_conflicts(self, state: State) -> None:
         for conflict in state.conflicts:

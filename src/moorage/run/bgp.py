@@ -18,13 +18,11 @@ import structlog
 
 from moorage.announce.bgp_peers import Problem, Sessions, peers_of, secret_key, sessions
 from moorage.announce.bgp_routes import Routes, routes
-from moorage.announce.bgp_status import NODE_LABEL, by_key, changes, peers_by_service, statuses
+from moorage.announce.bgp_status import peers_by_service, statuses
 from moorage.announce.selection import bgp_wishes
 from moorage.client.mirror_io import Mirror, Want
-from moorage.client.perform_io import perform
 from moorage.model.cluster import Node, eligible
 from moorage.model.config import Secret
-from moorage.model.errors import ApiError, HostError
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key
 from moorage.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, ServiceBGPStatus
@@ -33,6 +31,7 @@ from moorage.model.reason import Reason
 from moorage.model.snapshot import Snapshot
 from moorage.observe.figures import BGPPeerFigures, Figures
 from moorage.run.bgp_passwords import Passwords
+from moorage.run.status_keeper import StatusKeeper
 from moorage.run.tell_io import Teller
 
 if TYPE_CHECKING:
@@ -40,10 +39,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.25
 """Between two looks at this node's health, while it speaks BGP."""
-STATUS_PAUSE = 0.2
-STATUS_RETRY = 5.0
-STATUS_SECONDS = 60.0
-"""After which the objects of this node are listed again, for others may have deleted one."""
 GOODBYE_SECONDS = 2.0
 
 BGP_WANTS = tuple(Want(each, optional=True) for each in (IPAddressPool, BGPPeer, BGPAdvertisement, Community, BFDProfile))
@@ -101,7 +96,7 @@ class BGP:
         self._problems: frozenset[tuple[Key, str]] = frozenset()
         self._moved = asyncio.Event()
         self._passwords = Passwords(client, self._moved.set)
-        self._told = asyncio.Event()
+        self._statuses = StatusKeeper(client, ServiceBGPStatus, node, self._wanted_statuses)
 
     def look_again(self) -> None:
         """The snapshot is another."""
@@ -114,7 +109,7 @@ class BGP:
                 tasks.create_task(self._mirror.run(), name="BGP objects")
                 tasks.create_task(self._follow(), name="BGP changes")
                 tasks.create_task(self._passwords.run(), name="BGP passwords")
-                tasks.create_task(self._keep_statuses(), name="BGP statuses")
+                tasks.create_task(self._statuses.run(), name="BGP statuses")
                 while True:
                     await self._wait()
                     await self._look()
@@ -181,59 +176,22 @@ class BGP:
                 str(key): BGPPeerFigures(each.up, len(each.sent), each.established)
                 for key, each in self._speaker.states.items()
             }
-            self._told.set()
+            self._statuses.look()
 
-    def _statuses(self) -> Mapping[Key, ServiceBGPStatus]:
+    def _wanted_statuses(self) -> Mapping[Key, ServiceBGPStatus]:
         node = self._seen.get(Node, Key("", self._node))
         if node is None or self._speaker is None:
             return {}
         sent = {key: each.sent for key, each in self._speaker.states.items()}
         return statuses(node, peers_by_service(self._routes.services, sent))
 
-    async def _keep_statuses(self) -> None:
-        """The API holds what has been announced, a moment later. Nothing is asked of it before there is a session."""
-        held: Mapping[Key, ServiceBGPStatus] | None = None
-        listed = 0.0
-        await self._told.wait()
-        while True:
-            self._told.clear()
-            if held is None or time.monotonic() > listed + STATUS_SECONDS:
-                held, listed = await self._list_statuses(), time.monotonic()
-            wanted = self._statuses()
-            if held is not None and not await self._perform_statuses(held, wanted):
-                held = None
-            elif held is not None:
-                held = wanted
-            await asyncio.sleep(STATUS_PAUSE if held is not None else STATUS_RETRY)
-            try:
-                async with asyncio.timeout(STATUS_SECONDS if held is not None else 0.0):
-                    await self._told.wait()
-            except TimeoutError:
-                continue
-
-    async def _list_statuses(self) -> Mapping[Key, ServiceBGPStatus] | None:
-        """Those of this node that the API holds, None where it does not tell."""
-        try:
-            found, _ = await self._client.list(ServiceBGPStatus, labels=f"{NODE_LABEL}={self._node}")
-        except (ApiError, HostError) as error:
-            log.warning("the statuses of BGP are not kept", error=str(error))
-            return None
-        return by_key(found)
-
-    async def _perform_statuses(self, held: Mapping[Key, ServiceBGPStatus], wanted: Mapping[Key, ServiceBGPStatus]) -> bool:
-        failures = await perform(self._client, changes(held, wanted), "moorage-node", time.time)
-        for each in failures:
-            log.warning("a status of BGP is not written", error=each.message)
-        return not failures
-
     async def _leave(self) -> None:
         if self._speaker is None:
             return
-        held = self._statuses()
         hold = self._healthy() and eligible(self._seen.get(Node, Key("", self._node)))
         await self._speaker.leave(hold=hold)
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._perform_statuses(held, {})
+                await self._statuses.take_away()
         except TimeoutError:
             log.warning("the statuses of BGP are left as they are: the API server does not answer")
