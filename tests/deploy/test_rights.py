@@ -23,15 +23,14 @@ from moorage.model.meta import Object
 from moorage.model.metallb import ServiceBGPStatus, ServiceL2Status
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
-from moorage.run.announcing import announce_wants
-from moorage.run.bgp import BGP_WANTS
+from moorage.run.announcements import WANTS as ANNOUNCEMENTS
 from moorage.run.identities import certified
 from moorage.run.node import wants
 from moorage.settings.roles import NodeSettings
 
 CASES = [(role, right) for role, rights in RIGHTS.items() for right in rights]
 FOLLOWED: dict[str, tuple[type[Object], ...]] = {
-    NODE: (*(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *announce_wants("node-1"), *BGP_WANTS)),),
+    NODE: (*(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *ANNOUNCEMENTS)),),
     CONTROLLER: (*LoadBalancerController.wants, *BrokenObjectsController.wants, *WithdrawalController.wants),
     EDGE: (Service, EndpointSlice, Node),
 }

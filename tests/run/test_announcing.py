@@ -10,13 +10,17 @@ from msgspec.structs import replace
 from moorage.announce.roll import NODES, view_of
 from moorage.announce.wish import View
 from moorage.client.fake import FakeClient
+from moorage.client.mirror_io import Mirror, Want
 from moorage.model.cluster import Lease, Node, NodeAddress, NodeStatus
 from moorage.model.errors import HostError
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.metallb import L2Advertisement, L2AdvertisementSpec, LabelSelector
 from moorage.model.snapshot import Snapshot
+from moorage.run.announcements import WANTS, Known
 from moorage.run.announcing_leases import LeaseWriter
 from moorage.run.announcing_part import node_part
+from moorage.run.node import wants
+from moorage.settings.roles import NodeSettings
 
 ADDRESS = ip_address("192.0.2.1")
 NODE = Node(
@@ -91,3 +95,32 @@ def test_the_names_of_leases_are_those_that_a_node_may_write() -> None:
     """`api` and `announce` do not know each other: the table of rights has the names in its own words."""
     assert NODES.lease("a") == Key("moorage-system", "announce-node-a")
     assert NODES.view == Key("moorage-system", "announce-view-node")
+
+
+def test_no_kind_is_followed_twice() -> None:
+    mirrors = (wants(NodeSettings(name="a", dns_port=53)), WANTS)
+    followed = [each.type for wanted in mirrors for each in wanted]
+    assert sorted(map(str, followed)) == sorted(map(str, set(followed)))
+
+
+def test_mirrors_are_read_as_one() -> None:
+    async def story() -> None:
+        client = FakeClient([NODE, L2Advertisement(metadata=ObjectMeta(name="x", namespace="y"))])
+        mirrors = Mirror(client, [Want(Node)]), Mirror(client, [Want(L2Advertisement)])
+        known = Known(*mirrors)
+        assert not known.synced
+        running = [asyncio.create_task(each.run()) for each in mirrors]
+        for each in mirrors:
+            await each.next()
+        assert known.synced
+        before = known.snapshot
+        assert set(before.all(Node)) == {NODE.key}
+        client.put(L2Advertisement(metadata=ObjectMeta(name="z", namespace="y")))
+        await mirrors[1].next()
+        assert len(known.snapshot.all(L2Advertisement)) == 2
+        assert known.snapshot.by_type[Node] is before.by_type[Node], "whoever looks at one kind sees that nothing changed"
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+    asyncio.run(story())

@@ -15,8 +15,10 @@ from moorage.announce import bgp_io
 from moorage.announce.bgp_io import PeerState
 from moorage.announce.bgp_peers import Session
 from moorage.announce.bgp_routes import Route
+from moorage.announce.roll import NODES, own_lease
 from moorage.client.fake import FakeClient
-from moorage.model.cluster import TO_BE_DELETED_TAINT, Event, Node, Taint
+from moorage.client.mirror_io import Mirror
+from moorage.model.cluster import TO_BE_DELETED_TAINT, Event, Lease, Node, Taint
 from moorage.model.config import Secret
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key, Object, ObjectMeta
@@ -26,6 +28,7 @@ from moorage.model.snapshot import Snapshot
 from moorage.observe.figures import Figures
 from moorage.run import bgp as module
 from moorage.run import bgp_passwords, status_keeper
+from moorage.run.announcements import WANTS, follow
 from moorage.run.bgp import BGP
 from moorage.run.tell_io import Teller
 from tests.announce.test_bgp_peers import secret, worker
@@ -77,7 +80,12 @@ class Scene:
         self.client = FakeClient([pool("lan", "192.0.2.0/24"), advertisement, *objects])
         self.figures = Figures()
         self.teller = Teller(self.client, "moorage-node", lambda: None)
-        self.bgp = BGP("one", self.client, self.teller, lambda: self.others, lambda: self.healthy, self.figures)
+        self.mirror = Mirror(self.client, WANTS)
+        self.bgp = BGP("one", self.client, self.teller, self.snapshot, lambda: self.healthy, self.figures)
+
+    def snapshot(self) -> Snapshot | None:
+        own = self.mirror.snapshot
+        return Snapshot({**self.others.by_type, **own.by_type}) if self.mirror.synced else None
 
     @property
     def speaker(self) -> PlayedSpeaker:
@@ -120,8 +128,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def play(scene: Scene, work: Callable[[], Awaitable[None]]) -> None:
     async def run() -> None:
-        running = [asyncio.create_task(scene.bgp.run()), asyncio.create_task(scene.teller.run())]
-        scene.bgp.look_again()
+        works = (scene.mirror.run(), follow(scene.mirror, scene.bgp.moved), scene.bgp.run(), scene.teller.run())
+        running = [asyncio.create_task(each) for each in works]
         try:
             await work()
         finally:
@@ -273,6 +281,22 @@ def test_a_password_that_cannot_be_read_at_first_is_read_soon(monkeypatch: pytes
 
 def passwords(scene: Scene) -> list[str]:
     return [each.password for made in PlayedSpeaker.made for each in made.sessions.values()]
+
+
+def test_a_lease_that_is_renewed_is_nothing_to_bgp() -> None:
+    """Those of announcing nodes are all the time; to judge 5,000 Services takes a third of a second."""
+    scene = Scene(tor())
+
+    async def work() -> None:
+        await until(lambda: PlayedSpeaker.made and scene.prefixes == {HOST})
+        before = scene.speaker.followed
+        for number in range(3):
+            scene.client.put(own_lease(NODES, "two", [], float(number), None))
+            await asyncio.sleep(0.05)
+        assert len(scene.mirror.snapshot.all(Lease)) == 1
+        assert scene.speaker.followed == before
+
+    play(scene, work)
 
 
 def test_a_problem_is_told_once() -> None:

@@ -15,8 +15,7 @@ from moorage.api.auth_rules import RoleAuthorizer
 from moorage.model.cluster import Event
 from moorage.model.kinds import BY_TYPE
 from moorage.model.meta import Object
-from moorage.run.announcing import announce_wants
-from moorage.run.bgp import BGP_WANTS
+from moorage.run.announcements import WANTS as ANNOUNCEMENTS
 from moorage.run.identities import CONTROLLER, certified
 from moorage.run.node import wants
 from moorage.settings.roles import NodeSettings
@@ -50,7 +49,7 @@ def test_a_node_may_see_what_its_agent_follows() -> None:
     user = certified("node:node-1")
     assert user is not None
     authorizer = RoleAuthorizer(lambda pod: None)
-    for want in (*wants(NodeSettings(name="node-1", dns_port=53)), *BGP_WANTS, *announce_wants("node-1")):
+    for want in (*wants(NodeSettings(name="node-1", dns_port=53)), *ANNOUNCEMENTS):
         kind = BY_TYPE[want.type]
         for verb in ("list", "watch"):
             assert authorizer.allows(user, Ask(verb, kind.plural, kind.group, namespace=want.namespace)), (verb, kind.resource)

@@ -1,8 +1,8 @@
 """A node announces load-balancer addresses by L2: the cluster and this machine become the wish of the speaker, and what
 the speaker says becomes ServiceL2Status objects, events and metrics.
 
-    Services, slices, Nodes (the agent's mirror) -> selection -> Wish -> speaker -> State -> events, statuses
-    L2Advertisements, pools, Leases (own mirror) ->                                       -> the view, by
+    Services, slices, Nodes, pools, L2Advertisements -> selection -> Wish -> speaker -> State -> events, statuses
+                                              Leases ->                                       -> the view, by
     compare-and-swap
 """
 
@@ -24,7 +24,6 @@ from moorage.announce.roll import DURATION, LOST, RENEW, Roll, view_of
 from moorage.announce.selection import L2Wish
 from moorage.announce.timing import LEAVE
 from moorage.announce.wish import Conflict, State, View, Wish
-from moorage.client.mirror_io import Mirror, Want
 from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key
@@ -35,6 +34,7 @@ from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Changes, Snapshot
+from moorage.run.announcements import Known
 from moorage.run.announcing_leases import LeaseWriter
 from moorage.run.announcing_part import Part
 from moorage.run.speaker_child import SpeakerChild
@@ -58,26 +58,20 @@ SAY_AGAIN = 60.0
 log = structlog.get_logger()
 
 
-def announce_wants(name: str) -> tuple[Want, ...]:
-    """What is followed for announcing alone, beside what the agent follows."""
-    return (
-        Want(L2Advertisement, optional=True),
-        Want(IPAddressPool, optional=True),
-        Want(Lease, namespace=SYSTEM_NAMESPACE),
-    )
+CHOICE = (Service, Node, EndpointSlice, L2Advertisement, IPAddressPool)
+"""The kinds by which it is chosen who may announce what."""
 
 
 class Announcing:
-    """`cluster` is the agent's mirror, and `moved` is to be called with each of its changes. `healthy` says whether this
+    """`known` is what the agent follows, and `moved` is to be called with each of its changes. `healthy` says whether this
     machine forwards.
     """
 
-    def __init__(self, part: Part, client: Client, cluster: Mirror, teller: Teller, healthy: Callable[[], bool]) -> None:
+    def __init__(self, part: Part, client: Client, known: Known, teller: Teller, healthy: Callable[[], bool]) -> None:
         self._part = part
         self._name = name = part.name
         self._client = client
-        self._cluster = cluster
-        self._own = Mirror(client, announce_wants(name))
+        self._known = known
         self._teller = teller
         self._healthy = healthy
         self._speaker = SpeakerChild(name)
@@ -101,8 +95,9 @@ class Announcing:
         return self._speaker.state
 
     def moved(self, changes: Changes) -> None:
-        if changes.everything or changes.of(Service) or changes.of(Node) or changes.of(EndpointSlice):
+        if changes.everything or any(changes.of(each) for each in CHOICE):
             self._changed = True
+        if self._changed or changes.of(Lease):
             self._moved.set()
 
     async def run(self) -> None:
@@ -111,8 +106,6 @@ class Announcing:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._own.run(), name="announce mirror")
-                tasks.create_task(self._follow_own(), name="announce changes")
                 tasks.create_task(self._look_at_links(), name="links")
                 tasks.create_task(self._renew(), name="announce Lease")
                 tasks.create_task(self._propose(), name="announce view")
@@ -120,7 +113,7 @@ class Announcing:
                 tasks.create_task(self._statuses.run(), name="announce statuses")
                 tasks.create_task(self._wish_on(), name="announce wish")
         finally:
-            if self._part.stays(self._snapshot()):
+            if self._part.stays(self._known.snapshot):
                 self._speaker.let_go()
             else:
                 await self._end()
@@ -130,15 +123,6 @@ class Announcing:
 
     async def _end(self) -> None:
         await self._speaker.end(replace(self._wish, leaving=True), LEAVE + 1.0)
-
-    def _snapshot(self) -> Snapshot:
-        return Snapshot({**self._cluster.snapshot.by_type, **self._own.snapshot.by_type})
-
-    async def _follow_own(self) -> None:
-        while True:
-            _, changes = await self._own.next()
-            self._changed |= changes.everything or bool(changes.of(L2Advertisement) or changes.of(IPAddressPool))
-            self._moved.set()
 
     async def _look_at_links(self) -> None:
         """Costs something where there are many Pods, so not before there is something to announce."""
@@ -159,12 +143,12 @@ class Announcing:
                 pass
             self._moved.clear()
             since = time.monotonic()
-            if self._cluster.synced and self._own.synced:
+            if self._known.synced:
                 await self._wish_once()
             await asyncio.sleep(max(LEAST_PAUSE, SHARE * (time.monotonic() - since)))
 
     async def _wish_once(self) -> None:
-        snapshot, healthy = self._snapshot(), self._healthy()
+        snapshot, healthy = self._known.snapshot, self._healthy()
         if self._changed:
             self._changed = False
             self._wishes = self._part.wishes(snapshot)
@@ -204,7 +188,7 @@ class Announcing:
         await self._begun.wait()
         while True:
             if self._speaker.runs:
-                await self._leases.renew(self._part.addresses(self._snapshot()), self._own.snapshot.all(Lease))
+                await self._leases.renew(self._part.addresses(self._known.snapshot), self._known.snapshot.all(Lease))
             await asyncio.sleep(RENEW)
 
     async def _propose(self) -> None:
@@ -228,7 +212,7 @@ class Announcing:
         await self._begun.wait()
         while True:
             await asyncio.sleep(STATUS_PAUSE)
-            if not (self._cluster.synced and self._own.synced):
+            if not self._known.synced:
                 continue
             state = self._speaker.state
             self._say_conflicts(state)
@@ -239,13 +223,13 @@ class Announcing:
                 continue
             for key in services.keys() - (self._told or {}).keys():
                 message = f'announcing from {self._part.group.word} "{self._name}" with protocol "layer2"'
-                self._teller.say(Reason.NODE_ASSIGNED, message, self._cluster.snapshot.get(Service, key), warning=False)
+                self._teller.say(Reason.NODE_ASSIGNED, message, self._known.snapshot.get(Service, key), warning=False)
             if services != self._told:
                 self._told = services
                 self._statuses.look()
 
     def _wanted_statuses(self) -> Mapping[Key, ServiceL2Status]:
-        return statuses(self._name, self._told or {}, self._cluster.snapshot.get(Node, Key("", self._name)))
+        return statuses(self._name, self._told or {}, self._known.snapshot.get(Node, Key("", self._name)))
 
     def _say_conflicts(self, state: State) -> None:
         for conflict in state.conflicts:
@@ -255,7 +239,7 @@ class Announcing:
             message = f"{conflict.mac} answers for {conflict.address} too, at interface {conflict.interface} of {self._name}"
             wish = self._wishes.get(ip_address(conflict.address))
             for key in wish.services if wish is not None else ():
-                self._teller.say(Reason.ADDRESS_CONFLICT, message, self._cluster.snapshot.get(Service, key))
+                self._teller.say(Reason.ADDRESS_CONFLICT, message, self._known.snapshot.get(Service, key))
 
     def _say_authority(self, state: State) -> None:
         if self._had_authority and not state.authority and state.view.members:

@@ -3,8 +3,7 @@
     snapshot (+ peers, pools, advertisements) -> sessions, routes -> BGPSpeaker -> routers
                                                  what was sent    -> ServiceBGPStatus, events, figures
 
-Its kinds are followed by a mirror of their own: forwarding does not wait for them. No program is started before a BGPPeer
-selects the node.
+No program is started before a BGPPeer selects the node.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from moorage.announce.bgp_peers import Problem, Sessions, peers_of, secret_key, 
 from moorage.announce.bgp_routes import Routes, routes
 from moorage.announce.bgp_status import peers_by_service, statuses
 from moorage.announce.selection import bgp_wishes
-from moorage.client.mirror_io import Mirror, Want
 from moorage.model.cluster import Node, eligible
 from moorage.model.config import Secret
 from moorage.model.lb import IPAddressPool
@@ -28,7 +26,9 @@ from moorage.model.meta import Key
 from moorage.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, ServiceBGPStatus
 from moorage.model.ports import Client
 from moorage.model.reason import Reason
-from moorage.model.snapshot import Snapshot
+from moorage.model.service import Service
+from moorage.model.slices import EndpointSlice
+from moorage.model.snapshot import Changes, Snapshot
 from moorage.observe.figures import BGPPeerFigures, Figures
 from moorage.run.bgp_passwords import Passwords
 from moorage.run.status_keeper import StatusKeeper
@@ -41,7 +41,8 @@ LOOK_SECONDS = 0.25
 """Between two looks at this node's health, while it speaks BGP."""
 GOODBYE_SECONDS = 2.0
 
-BGP_WANTS = tuple(Want(each, optional=True) for each in (IPAddressPool, BGPPeer, BGPAdvertisement, Community, BFDProfile))
+ASKED = (Service, EndpointSlice, Node, IPAddressPool, BGPPeer, BGPAdvertisement, Community, BFDProfile)
+"""The kinds that sessions and routes are made of."""
 
 log = structlog.get_logger()
 
@@ -55,10 +56,10 @@ def _judge(snapshot: Snapshot, node_name: str, secrets: Mapping[Key, Secret | No
 
 
 class _Judged:
-    """What the last look was about. Snapshots and Secrets are compared by identity: they are never altered."""
+    """What the last look was about. The objects of a kind and Secrets are compared by identity: they are never altered."""
 
-    def __init__(self, others: Snapshot, own: Snapshot, secrets: Mapping[Key, Secret | None], healthy: bool) -> None:
-        self._parts = (others, own, secrets)
+    def __init__(self, snapshot: Snapshot, secrets: Mapping[Key, Secret | None], healthy: bool) -> None:
+        self._parts = (*(snapshot.by_type.get(each) for each in ASKED), secrets)
         self._healthy = healthy
 
     def __eq__(self, other: object) -> bool:
@@ -71,7 +72,9 @@ class _Judged:
 
 
 class BGP:
-    """`snapshot` gives Services, EndpointSlices and Nodes, None while unknown; `healthy` is whether this node forwards."""
+    """`snapshot` gives ASKED, None while unknown; `moved` is to be called with each of its changes. `healthy` is whether this
+    node forwards.
+    """
 
     def __init__(
         self,
@@ -88,7 +91,6 @@ class BGP:
         self._snapshot = snapshot
         self._healthy = healthy
         self._figures = figures
-        self._mirror = Mirror(client, BGP_WANTS)
         self._speaker: BGPSpeaker | None = None
         self._seen: Snapshot = Snapshot()
         self._judged: _Judged | None = None
@@ -98,16 +100,18 @@ class BGP:
         self._passwords = Passwords(client, self._moved.set)
         self._statuses = StatusKeeper(client, ServiceBGPStatus, node, self._wanted_statuses)
 
+    def moved(self, changes: Changes) -> None:
+        if changes.everything or any(changes.of(each) for each in ASKED):
+            self.look_again()
+
     def look_again(self) -> None:
-        """The snapshot is another."""
+        """The node's health is another."""
         self._moved.set()
 
     async def run(self) -> None:
         """Speaks until cancelled; then takes its routes back, but for peers that keep them while an eligible node restarts."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._mirror.run(), name="BGP objects")
-                tasks.create_task(self._follow(), name="BGP changes")
                 tasks.create_task(self._passwords.run(), name="BGP passwords")
                 tasks.create_task(self._statuses.run(), name="BGP statuses")
                 while True:
@@ -115,11 +119,6 @@ class BGP:
                     await self._look()
         finally:
             await self._leave()
-
-    async def _follow(self) -> None:
-        while True:
-            await self._mirror.next()
-            self._moved.set()
 
     async def _wait(self) -> None:
         try:
@@ -130,12 +129,10 @@ class BGP:
         self._moved.clear()
 
     async def _look(self) -> None:
-        others = self._snapshot()
-        if others is None or not self._mirror.synced:
+        snapshot = self._snapshot()
+        if snapshot is None:
             return
-        own = self._mirror.snapshot
-        node = others.get(Node, Key("", self._node))
-        snapshot = Snapshot({**others.by_type, **own.by_type})
+        node = snapshot.get(Node, Key("", self._node))
         peers = peers_of(snapshot, node) if node is not None else ()
         healthy = self._healthy()
         if self._speaker is None:
@@ -145,7 +142,7 @@ class BGP:
 
             self._speaker = await BGPSpeaker(self._say, self._hear).__aenter__()
         self._passwords.want(frozenset(key for peer in peers if (key := secret_key(peer)) is not None))
-        judged = _Judged(others, own, self._passwords.known, healthy)
+        judged = _Judged(snapshot, self._passwords.known, healthy)
         if judged != self._judged:
             self._judged, self._seen = judged, snapshot
             await self._speak(self._speaker, snapshot, healthy)
