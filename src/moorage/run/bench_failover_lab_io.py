@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from moorage.announce.election import elect
 from moorage.announce.roll import NODES, view_of
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
@@ -124,9 +125,10 @@ class FailoverLab(Stacked):
         return Asking(await self._spawn("client", "ask", str(address), str(PORT), str(self._rate)))
 
     async def formed(self) -> None:
-        """Returns once every node votes, and the first address is answered."""
+        """Returns once every node votes, and the first address is where it stays: with the node that is elected among all."""
+        elected = elect(dict.fromkeys(self.addresses, self.names), frozenset(self.names))[self.addresses[0]]
         async with asyncio.timeout(FORM_SECONDS):
-            while set((await self.view()).members) != set(self.names) or await self.owner(self.addresses[0]) is None:  # noqa: ASYNC110
+            while set((await self.view()).members) != set(self.names) or await self.owner(self.addresses[0]) != elected:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
         await self.asking.answered()
 
