@@ -11,8 +11,9 @@ import subprocess
 import pytest
 
 from moorage.announce import arp
+from moorage.announce.roll import CALM, DURATION, NODES, RENEW
 from moorage.lab import netns_io
-from moorage.model.cluster import Event
+from moorage.model.cluster import Event, Lease
 from moorage.model.metallb import ServiceL2Status
 from moorage.run.bench_failover import bench_failover
 from moorage.run.bench_failover_lab_io import API_ADDRESS, FailoverLab
@@ -63,6 +64,38 @@ def test_a_crash_of_one_of_two_costs_about_a_second_at_most_and_the_node_gets_it
         assert made.lost_on_return == 0, made
 
     asyncio.run(story())
+
+
+def test_two_of_three_crash_one_after_the_other() -> None:
+    """Leases are renewed seldom while all is well; the one that is gone is left out as soon as if they were not."""
+
+    async def story() -> None:
+        async with formed() as lab:
+            await asyncio.sleep(RENEW)  # those that formed last were in a hurry
+            seen = [await renewals(lab)]
+            for _ in range(8):
+                await asyncio.sleep((CALM - RENEW) / 8)
+                seen.append(await renewals(lab))
+            assert all(len({each[name] for each in seen}) <= 2 for name in lab.names), seen
+            first = await owner(lab)
+            await lab.crash(first)
+
+            async def is_left_out() -> bool:
+                return set((await lab.view()).members) == set(lab.names) - {first}
+
+            assert await eventually(is_left_out, DURATION + 3.0)
+            await lab.asking.answered()
+            await lab.crash(await owner(lab))
+            await asyncio.sleep(1.2)
+            met = await lab.asking.window()
+            assert met.outage_s < 1.2, met
+            assert not met.out_now
+
+    asyncio.run(story())
+
+
+async def renewals(lab: FailoverLab) -> dict[str, str]:
+    return {name: (await lab.client.get(Lease, NODES.lease(name))).metadata.resource_version for name in lab.names}
 
 
 async def announcers(lab: FailoverLab) -> dict[str, str]:

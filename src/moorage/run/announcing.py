@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from moorage.announce.clock_io import clock
 from moorage.announce.l2 import announced, statuses, wanted
 from moorage.announce.links import Links
-from moorage.announce.roll import DURATION, LOST, RENEW, Roll, view_of
+from moorage.announce.roll import CALM, DURATION, LOST, RENEW, Roll, view_of
 from moorage.announce.selection import L2Wish
 from moorage.announce.timing import LEAVE
 from moorage.announce.wish import Conflict, State, View, Wish
@@ -83,7 +83,7 @@ class Announcing:
         self._wish = Wish(name)
         self._view = View()
         self._changed = True
-        self._moved, self._begun = asyncio.Event(), asyncio.Event()
+        self._moved, self._begun, self._alarmed = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._told: dict[Key, set[str]] | None = None
         self._statuses = StatusKeeper(client, ServiceL2Status, name, self._wanted_statuses, SYSTEM_NAMESPACE)
         self._said: dict[Conflict, float] = {}
@@ -166,6 +166,10 @@ class Announcing:
     def _make_wish(self, snapshot: Snapshot, healthy: bool, now: float) -> Wish:
         """Without the API the others stay as they were last known."""
         leases = snapshot.all(Lease)
+        if self._roll.hear(self._speaker.state, now):
+            self._alarmed.set()
+        else:
+            self._alarmed.clear()
         self._roll.look(leases, now)
         self._view = max(self._view, view_of(leases.get(self._part.group.view)), key=lambda each: each.epoch)
         heard, own = self._roll.heard(now), self._part.addresses(snapshot)
@@ -187,9 +191,15 @@ class Announcing:
     async def _renew(self) -> None:
         await self._begun.wait()
         while True:
+            renewed = False
             if self._speaker.runs:
-                await self._leases.renew(self._part.addresses(self._known.snapshot), self._known.snapshot.all(Lease))
+                snapshot = self._known.snapshot
+                renewed = await self._leases.renew(self._part.addresses(snapshot), snapshot.all(Lease))
             await asyncio.sleep(RENEW)
+            if renewed:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CALM - RENEW):
+                        await self._alarmed.wait()
 
     async def _propose(self) -> None:
         """Writes the view that the speaker asks for, unless another has been written meanwhile."""
