@@ -5,7 +5,8 @@ from ipaddress import ip_network
 import msgspec
 from msgspec.structs import replace
 
-from moorage.announce.bgp_status import changes, peers_by_service, statuses
+from moorage.announce.bgp_status import peers_by_service, statuses
+from moorage.announce.statuses import changes
 from moorage.model.meta import Key
 from moorage.model.metallb import ServiceBGPStatus, ServiceBGPStatusStatus
 from moorage.model.verbs import Create, Delete, MergePatch

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from moorage.announce.l2 import announced, status_name, status_verbs, wanted
+from moorage.announce.l2 import announced, status_name, statuses, wanted
 from moorage.announce.selection import L2Wish
+from moorage.announce.statuses import changes, labels
 from moorage.announce.wish import Wanted
 from moorage.model.cluster import SYSTEM_NAMESPACE, Node
 from moorage.model.meta import Key, ObjectMeta, OwnerReference
-from moorage.model.metallb import AnnouncingInterface, ServiceL2Status, ServiceL2StatusStatus
-from moorage.model.verbs import Create, Delete, MergePatch
+from moorage.model.metallb import AnnouncingInterface, ServiceL2StatusStatus
+from moorage.model.verbs import MergePatch
 
 A, B = ip_address("192.0.2.1"), ip_address("192.0.2.2")
 WEB, DNS = Key("default", "web"), Key("kube-system", "dns")
@@ -30,21 +31,28 @@ def test_services_that_share_an_address_are_announced_together() -> None:
     assert announced(["192.0.2.9"], WISHES, at) == {}
 
 
-def status(service: Key, *interfaces: str) -> ServiceL2Status:
-    said = ServiceL2StatusStatus("one", service.name, service.namespace, tuple(map(AnnouncingInterface, interfaces)))
-    return ServiceL2Status(metadata=ObjectMeta(name=status_name("one", service), namespace=SYSTEM_NAMESPACE), status=said)
+def test_an_object_for_each_service_that_is_announced() -> None:
+    made = statuses("one", {WEB: {"eth1", "eth0"}, DNS: set()}, Node(metadata=ObjectMeta(name="one", uid="u-1")))
+    assert set(made) == {Key(SYSTEM_NAMESPACE, status_name("one", each)) for each in (WEB, DNS)}
+    web = made[Key(SYSTEM_NAMESPACE, status_name("one", WEB))]
+    assert web.key.name.endswith(".one")
+    assert web.metadata.labels["metallb.io/service-name"] == "web"
+    assert web.metadata.owner_references == (OwnerReference("v1", "Node", "one", "u-1"),)
+    assert web.status == ServiceL2StatusStatus(
+        "one", "web", "default", (AnnouncingInterface("eth0"), AnnouncingInterface("eth1"))
+    )
 
 
-def test_statuses_follow_what_is_announced() -> None:
-    old, same = status(DNS, "eth0"), status(WEB, "eth0")
-    known = {old.key: old, same.key: same}
-    assert status_verbs("one", {WEB: {"eth0"}}, known) == [Delete(ServiceL2Status, old.key)]
-    (patch,) = status_verbs("one", {WEB: {"eth1"}, DNS: {"eth0"}}, known)
+def test_interfaces_that_are_gone_are_taken_off() -> None:
+    """A merge patch leaves alone what it does not name (RFC 7386)."""
+    before, after = (statuses("one", {WEB: interfaces}, None) for interfaces in ({"eth0"}, set[str]()))
+    (patch,) = changes(before, after)
     assert isinstance(patch, MergePatch)
-    create, fill = status_verbs("one", {WEB: {"eth0"}}, {}, Node(metadata=ObjectMeta(name="one", uid="u-1")))
-    assert isinstance(create, Create)
-    assert isinstance(fill, MergePatch)
-    assert create.obj.metadata.labels["metallb.io/service-name"] == "web"
-    assert fill.patch["status"]["interfaces"] == [{"name": "eth0"}]
-    assert create.obj.key.name.endswith(".one")
-    assert create.obj.metadata.owner_references == (OwnerReference("v1", "Node", "one", "u-1"),)
+    assert patch.patch["status"]["interfaces"] is None
+    (patch,) = changes(after, before)
+    assert isinstance(patch, MergePatch)
+    assert patch.patch["status"]["interfaces"] == ({"name": "eth0"},)
+
+
+def test_a_name_that_is_too_long_is_no_label() -> None:
+    assert labels("n" * 64, WEB) == {"metallb.io/service-name": "web", "metallb.io/service-namespace": "default"}

@@ -30,7 +30,9 @@ def announced(name: str = "web", shows: str = "192.0.2.1", provider: str = "anno
     return replace(made, metadata=replace(made.metadata, labels={"app": name}))
 
 
-def slice_(*nodes: str, of: str = "web", ready: bool = True, serving: bool = True, terminating: bool = False) -> EndpointSlice:
+def slice_(
+    *nodes: str, of: str = "web", ready: bool = True, serving: bool | None = True, terminating: bool = False
+) -> EndpointSlice:
     said = EndpointConditions(ready=ready, serving=serving, terminating=terminating)
     return EndpointSlice(
         metadata=ObjectMeta(name=f"{of}-{ready}-{serving}", namespace="default", labels={SERVICE_NAME_LABEL: of}),
@@ -130,6 +132,8 @@ def test_policy_local_asks_for_an_endpoint_that_takes_connections() -> None:
     leaving = slice_("a", ready=False, terminating=True)
     assert nodes_of(local, l2(), slice_("b"), leaving) == {"b"}
     assert nodes_of(local, l2(), leaving) == {"a"}
+    silent = slice_("c", ready=False, serving=None, terminating=True)
+    assert nodes_of(local, l2(), silent) == {"c"}, "what is not said of serving counts as true"
 
 
 def test_services_that_share_an_address_are_announced_by_nodes_that_serve_all() -> None:

@@ -48,6 +48,25 @@ def test_a_node_that_dies_is_replaced_soon_and_gets_back_its_own(count: int) -> 
     served(world)
 
 
+def missed(world: World) -> dict[str, tuple[str, ...]]:
+    return {name: each.speaker.missed(world.now) for name, each in world.machines.items() if each.speaker is not None}
+
+
+def test_voters_that_do_not_hear_each_other_miss_each_other_both() -> None:
+    """Also where only one of them is deaf: their Leases say that they live."""
+    world = formed(3)
+    assert missed(world) == {"node-0": (), "node-1": (), "node-2": ()}
+    world.cut = {("node-0", "node-1")}
+    world.run(1.0)
+    assert missed(world) == {"node-0": ("node-1",), "node-1": ("node-0",), "node-2": ()}
+    world.heal()
+    world.crash("node-2")
+    world.run(1.0)
+    assert missed(world) == {"node-0": ("node-2",), "node-1": ("node-2",)}
+    world.run(6.0)
+    assert missed(world) == {"node-0": (), "node-1": ()}, "it does not vote any more"
+
+
 def test_nobody_answers_for_less_than_a_moment_when_a_node_is_drained() -> None:
     world = formed(3)
     since = world.now

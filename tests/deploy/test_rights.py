@@ -20,24 +20,23 @@ from moorage.deploy.rights import CONTROLLER, EDGE, NODE, RIGHTS, Right
 from moorage.model.cluster import Node
 from moorage.model.kinds import BY_TYPE, KINDS
 from moorage.model.meta import Object
-from moorage.model.metallb import ServiceBGPStatus
+from moorage.model.metallb import ServiceBGPStatus, ServiceL2Status
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
-from moorage.run.announcing_part import edge_part, node_part
-from moorage.run.bgp import BGP_WANTS
+from moorage.run.announcements import LEASES
+from moorage.run.announcements import WANTS as ANNOUNCEMENTS
 from moorage.run.identities import certified
 from moorage.run.node import wants
 from moorage.settings.roles import NodeSettings
 
 CASES = [(role, right) for role, rights in RIGHTS.items() for right in rights]
 FOLLOWED: dict[str, tuple[type[Object], ...]] = {
-    NODE: (
-        *(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *node_part("node-1").wants, *BGP_WANTS)),
-        ServiceBGPStatus,
-    ),
+    NODE: (*(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *ANNOUNCEMENTS)),),
     CONTROLLER: (*LoadBalancerController.wants, *BrokenObjectsController.wants, *WithdrawalController.wants),
-    EDGE: (Service, EndpointSlice, Node, *(each.type for each in edge_part("edge-1", "eth0").wants)),
+    EDGE: (Service, EndpointSlice, Node, LEASES.type),
 }
+LISTED: dict[str, tuple[type[Object], ...]] = {NODE: (ServiceL2Status, ServiceBGPStatus)}
+"""What is listed and not watched."""
 COLLECTIONS = {"list", "watch", "create"}
 
 
@@ -63,8 +62,8 @@ def test_the_embedded_server_allows_it(role: str, right: Right) -> None:
 
 @pytest.mark.parametrize("role", RIGHTS)
 def test_what_a_role_follows_is_in_its_table(role: str) -> None:
-    followed = {(BY_TYPE[each].group, BY_TYPE[each].plural) for each in FOLLOWED[role]}
-    for verb in ("list", "watch"):
+    for verb, types in (("list", (*FOLLOWED[role], *LISTED.get(role, ()))), ("watch", FOLLOWED[role])):
+        followed = {(BY_TYPE[each].group, BY_TYPE[each].plural) for each in types}
         given = {(right.group, each) for right in RIGHTS[role] if verb in right.verbs for each in right.resources}
         assert given == followed
 

@@ -103,6 +103,7 @@ def test_a_node_without_a_ready_endpoint_takes_its_routes_back(lab: BGPLab) -> N
     try:
         eventually(lambda: lab.frr.next_hops(PREFIX[Family.IPV4]) == {"198.18.2.11"})
         eventually(lambda: lab.bird.next_hops(PREFIX[Family.IPV6]) == {"2001:db8:4::11"})
+        eventually(lambda: lab.kernel_next_hops("frr", PREFIX[Family.IPV4]) == {"198.18.2.11"})
         assert {lab.ask() for _ in range(10)} == {"two"}
     finally:
         publish(lab, *NODES)

@@ -6,13 +6,12 @@ import asyncio
 import shutil
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from ipaddress import IPv4Address
 
 import pytest
 
-from moorage.announce.election import elect
 from moorage.announce.roll import EDGES
 from moorage.lab import netns_io
 from moorage.model.cluster import Event, Lease
@@ -21,6 +20,7 @@ from moorage.run.bench_failover_lab_io import CLIENT_ADDRESS
 from moorage.run.bench_lab import PORT, TARGET_PORT
 from moorage.run.bench_objects import NAMESPACE
 from moorage.table.ingress import PROXY_ANNOTATION, PROXY_VERSION
+from tests.kernel.announced import eventually, nothing_lost, owner
 from tests.kernel.clients import Clients
 from tests.kernel.edge_lab import EdgeLab
 from tests.kernel.needs import needs_root, unique_instance
@@ -29,45 +29,24 @@ from tests.kernel.topology import Entered
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
-SOON = 15.0
 MADE_UP = IPv4Address("198.18.128.0")
 
 
 @asynccontextmanager
 async def formed(edges: int = 2, addresses: int = 1) -> AsyncIterator[EdgeLab]:
-    """The one that was there first has handed over what the other is elected for."""
     instance = unique_instance("pair")
     async with EdgeLab(instance, edges, addresses) as lab:
         await lab.formed()
-        await comes_back(lab, elect(dict.fromkeys(lab.addresses, lab.names), frozenset(lab.names))[lab.addresses[0]])
         await lab.asking.window()
         yield lab
     assert not list(netns_io.DIRECTORY.glob(f"{instance}-*")), "namespaces are left"
-
-
-async def owner(lab: EdgeLab) -> str:
-    found = await lab.owner(lab.addresses[0])
-    assert found is not None
-    return found
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(SOON):
-        while not await holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 async def comes_back(lab: EdgeLab, edge: str) -> None:
     async def is_back() -> bool:
         return await owner(lab) == edge
 
-    await until(is_back)
-
-
-async def nothing_lost(lab: EdgeLab) -> None:
-    met = await lab.asking.window()
-    assert (met.lost, met.out_now) == (0, False), met
-    assert met.asked > 100
+    assert await eventually(is_back)
 
 
 def test_a_crash_costs_about_a_second_at_most_and_no_moment_has_two_owners() -> None:
@@ -85,7 +64,7 @@ def test_a_crash_costs_about_a_second_at_most_and_no_moment_has_two_owners() -> 
                 assert await owner(lab) != first
                 await lab.revive(first)
                 await comes_back(lab, first)
-                await nothing_lost(lab)
+                await nothing_lost(lab.asking)
             answers = asking.answers
             assert max(map(len, answers)) == 1, "two answered the same question"
             assert set.union(*answers) == {lab.mac(each) for each in lab.names}
@@ -106,15 +85,15 @@ def test_a_planned_end_and_the_next_start_lose_nothing() -> None:
             assert lab.speaker(first) is None
             assert (await lab.view()).members == tuple(each for each in lab.names if each != first)
             assert len(who_has(lab.namespace("client"), lab.addresses[0], CLIENT_ADDRESS)) == 1
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             await lab.agents[first].start()
             await comes_back(lab, first)
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             lab.agents[first].kill()
             await lab.agents[first].start()
             await asyncio.sleep(1.0)
             assert await owner(lab) == first
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
 
     asyncio.run(story())
 
@@ -133,7 +112,7 @@ def test_haproxy_serves_until_its_addresses_are_handed_over() -> None:
                 closing(proxied(server)) as listening,
             ):
                 first = await owner(lab)
-                await until(lambda: asyncio.to_thread(told, client, lab.addresses[0]))
+                assert await eventually(lambda: asyncio.to_thread(told, client, lab.addresses[0]))
                 await asyncio.sleep(1.0)
                 with Clients((client, lab.addresses[0], PORT), pause=0.002) as clients:
                     await asyncio.to_thread(lab.agents[first].stop)
@@ -184,7 +163,7 @@ def test_addresses_are_spread_and_the_api_says_by_whom() -> None:
                 said = {each.message for each in (await lab.client.list(Event))[0] if each.reason == "NodeAssigned"}
                 return said == {f'announcing from edge "{each}" with protocol "layer2"' for each in lab.names}
 
-            await until(is_told)
+            assert await eventually(is_told)
             await asyncio.sleep(1.0)
             client = lab.namespace("client")
             macs = [who_has(client, each, CLIENT_ADDRESS) for each in lab.addresses]
@@ -199,13 +178,13 @@ def test_addresses_are_spread_and_the_api_says_by_whom() -> None:
 def test_a_single_edge_works_alone_at_once_and_gives_up_what_no_service_has() -> None:
     async def story() -> None:
         async with formed(edges=1) as lab:
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             (service,) = (await lab.client.list(Service, NAMESPACE))[0]
             await lab.client.delete(Service, service.key)
 
             async def is_given_up() -> bool:
                 return not who_has(lab.namespace("client"), lab.addresses[0], CLIENT_ADDRESS)
 
-            await until(is_given_up)
+            assert await eventually(is_given_up)
 
     asyncio.run(story())

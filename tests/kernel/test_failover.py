@@ -7,54 +7,25 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
 from moorage.announce import arp
+from moorage.announce.roll import CALM, DURATION, NODES, RENEW
 from moorage.lab import netns_io
-from moorage.model.cluster import Event
+from moorage.model.cluster import Event, Lease
 from moorage.model.metallb import ServiceL2Status
 from moorage.run.bench_failover import bench_failover
 from moorage.run.bench_failover_lab_io import API_ADDRESS, CLIENT_ADDRESS, FailoverLab
 from moorage.run.bench_failover_stats import Fault
+from moorage.run.questions import ask_drain
+from tests.kernel.announced import eventually, formed, nothing_lost, owner
 from tests.kernel.needs import needs_root, unique_instance
 from tests.kernel.questions import who_has
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
-SOON = 15.0
 STRANGER = bytes.fromhex("0200000000ee")
-
-
-@asynccontextmanager
-async def formed(nodes: int = 3, addresses: int = 1) -> AsyncIterator[FailoverLab]:
-    async with FailoverLab(unique_instance("fail"), nodes, addresses) as lab:
-        await lab.formed()
-        await lab.asking.window()
-        yield lab
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = SOON) -> bool:
-    end = time.monotonic() + seconds
-    while not await holds():
-        if time.monotonic() > end:
-            return False
-        await asyncio.sleep(0.05)
-    return True
-
-
-async def owner(lab: FailoverLab) -> str:
-    found = await lab.owner(lab.addresses[0])
-    assert found is not None
-    return found
-
-
-async def nothing_lost(lab: FailoverLab) -> None:
-    met = await lab.asking.window()
-    assert (met.lost, met.out_now) == (0, False), met
 
 
 def rules(lab: FailoverLab, machine: str, text: str) -> None:
@@ -96,10 +67,49 @@ def test_a_crash_of_one_of_two_costs_about_a_second_at_most_and_the_node_gets_it
     asyncio.run(story())
 
 
+def test_two_of_three_crash_one_after_the_other() -> None:
+    """Leases are renewed seldom while all is well; the one that is gone is left out as soon as if they were not."""
+
+    async def story() -> None:
+        async with formed() as lab:
+            await asyncio.sleep(RENEW)  # those that formed last were in a hurry
+            seen = [await renewals(lab)]
+            for _ in range(8):
+                await asyncio.sleep((CALM - RENEW) / 8)
+                seen.append(await renewals(lab))
+            assert all(len({each[name] for each in seen}) <= 2 for name in lab.names), seen
+            first = await owner(lab)
+            await lab.crash(first)
+
+            async def is_left_out() -> bool:
+                return set((await lab.view()).members) == set(lab.names) - {first}
+
+            assert await eventually(is_left_out, DURATION + 3.0)
+            await lab.asking.answered()
+            await lab.crash(await owner(lab))
+            await asyncio.sleep(1.2)
+            met = await lab.asking.window()
+            assert met.outage_s < 1.2, met
+            assert not met.out_now
+
+    asyncio.run(story())
+
+
+async def renewals(lab: FailoverLab) -> dict[str, str]:
+    return {name: (await lab.client.get(Lease, NODES.lease(name))).metadata.resource_version for name in lab.names}
+
+
 async def announcers(lab: FailoverLab) -> dict[str, str]:
     """Service -> node, as the API says it."""
     found, _ = await lab.client.list(ServiceL2Status)
     return {each.status.service_name: each.status.node for each in found}
+
+
+async def after_drain(lab: FailoverLab, node: str) -> dict[str, str]:
+    """Service -> node, as `moorage drain --simulate` says it beforehand."""
+    told = (await ask_drain(lab.client, node)).addresses
+    heirs = {service.rpartition("/")[2]: heir for each in told for service in each.services for heir in each.to}
+    return {**await announcers(lab), **heirs}
 
 
 async def events(lab: FailoverLab, reason: str) -> set[str]:
@@ -108,7 +118,9 @@ async def events(lab: FailoverLab, reason: str) -> set[str]:
 
 
 def test_many_addresses_a_second_owner_an_upgrade_and_a_drain() -> None:
-    """Nothing is lost in any of it. Statuses and events say who announces what, and who contradicts."""
+    """Nothing is lost in any of it. Statuses and events say who announces what, and who contradicts; what a drain does is known
+    before.
+    """
 
     async def story() -> None:
         async with formed(addresses=12) as lab:
@@ -129,13 +141,14 @@ def test_many_addresses_a_second_owner_an_upgrade_and_a_drain() -> None:
             assert await eventually(is_told)
             await lab.asking.window()
             await upgrade(lab, first)
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
+            foretold = await after_drain(lab, first)
+            assert first not in foretold.values()
             await drain(lab, first)
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
 
             async def is_handed_over() -> bool:
-                said = await announcers(lab)
-                return len(said) == 12 and first not in said.values()
+                return await announcers(lab) == foretold
 
             assert await eventually(is_handed_over)
             assert f'announcing from node "{first}" with protocol "layer2"' in await events(lab, "NodeAssigned")
@@ -177,9 +190,9 @@ def test_the_agent_the_speaker_the_api_and_the_lan_are_lost_one_after_the_other(
             first = await owner(lab)
             lab.agents[first].kill()
             await asyncio.sleep(1.0)
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             await lab.agents[first].start()
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             speaker = lab.speaker(first)
             assert speaker is not None
             os.kill(speaker, signal.SIGKILL)
@@ -196,7 +209,7 @@ def test_the_agent_the_speaker_the_api_and_the_lan_are_lost_one_after_the_other(
             deafen(lab, first)
             await asyncio.sleep(6.0)
             assert await owner(lab) == first
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             rules(lab, first, "delete table ip deaf")
             await lab.link(first, False)
             await asyncio.sleep(1.2)
@@ -218,7 +231,7 @@ def test_the_whole_api_is_away() -> None:
             first = await owner(lab)
             lab.server.kill()
             await asyncio.sleep(6.0)
-            await nothing_lost(lab)
+            await nothing_lost(lab.asking)
             assert await owner(lab) == first
             await lab.crash(first)
             await asyncio.sleep(1.5)

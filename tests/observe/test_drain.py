@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from moorage.announce.selection import L2Wish
-from moorage.model.cluster import Node, NodeAddress
+from moorage.announce.election import elect
+from moorage.announce.roll import NODES as SPEAKERS
+from moorage.announce.roll import view_lease
+from moorage.announce.wish import View
+from moorage.model.cluster import Lease, Node, NodeAddress
 from moorage.model.errors import UserError
 from moorage.model.meta import Object, ObjectMeta, ObjectReference, OwnerReference
 from moorage.model.metallb import BGPAdvertisement, L2Advertisement, ServiceL2Status, ServiceL2StatusStatus
-from moorage.model.net import Address
 from moorage.model.pods import Pod
 from moorage.model.service import PROVIDER_ANNOTATION, Service, ServicePort
 from moorage.model.slices import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
@@ -34,6 +36,7 @@ def node(name: str) -> Node:
 
 
 NODES = tuple(node(f"node-{number}") for number in (1, 2, 3))
+ALL_NAMES = frozenset(each.metadata.name for each in NODES)
 
 
 def owned_pod(name: str, on: str) -> Pod:
@@ -58,16 +61,21 @@ def slice_(*places: tuple[str, str], of: str = "web", ready: bool = True) -> End
     return EndpointSlice(metadata=meta, address_type="IPv4", endpoints=endpoints, ports=ports)
 
 
-def drained(*objects: Object, **more: Any) -> Forecast:
-    return forecast(Snapshot.of([*NODES, *objects]), "node-1", **more)
+def drained(*objects: Object, of: str = "node-1") -> Forecast:
+    return forecast(Snapshot.of([*NODES, *objects]), of)
+
+
+def voting(*names: str) -> Lease:
+    """The view that these speakers vote in."""
+    return view_lease(SPEAKERS, names[0], View(1, names), 0.0, None)
 
 
 BOTH = slice_(("a", "node-1"), ("b", "node-2"))
 HTTP = (ServicePort(name="http", protocol="TCP", port=80, node_port=30080),)
 
 
-def announced(**spec: object) -> Service:
-    return balanced("web", str(ADDRESS), {PROVIDER_ANNOTATION: "announce"}, ports=HTTP, **spec)
+def announced(name: str = "web", address: str = str(ADDRESS), **spec: object) -> Service:
+    return balanced(name, address, {PROVIDER_ANNOTATION: "announce"}, ports=HTTP, **spec)
 
 
 POOL, L2 = pool("lan", "192.0.2.0/24"), L2Advertisement(metadata=ObjectMeta(name="l2", namespace="metallb-system"))
@@ -129,37 +137,59 @@ def test_an_edge_keeps_its_addresses() -> None:
     assert "192.0.2.1 stays at the edge, which refuses connections: no node is left for default/web" in alone.problems
 
 
-def test_an_announced_address_moves_to_one_of_those_that_may_have_it() -> None:
-    (effect,) = drained(announced(), BOTH, POOL, L2).addresses
-    assert (effect.how, effect.moves, effect.to) == ("l2", None, ("node-2", "node-3"))
-    assert effect.message == "192.0.2.1 moves, if the node has it now, to one of node-2, node-3"
-    (effect,) = drained(announced(external_traffic_policy="Local"), BOTH, POOL, L2).addresses
-    assert effect.message == "192.0.2.1 moves, if the node has it now, to node-2"
+ALL = voting("node-1", "node-2", "node-3")
+OWNER = elect({ADDRESS: ALL_NAMES}, ALL_NAMES)[ADDRESS]
+HEIR = elect({ADDRESS: ALL_NAMES}, ALL_NAMES - {OWNER})[ADDRESS]
 
 
-def test_an_election_says_to_whom() -> None:
-    def last(wishes: dict[Address, L2Wish]) -> dict[Address, str]:
-        return {address: max(wish.nodes) for address, wish in wishes.items()}
+def test_an_announced_address_moves_to_the_node_that_the_speakers_elect() -> None:
+    (effect,) = drained(announced(), BOTH, POOL, L2, ALL, of=OWNER).addresses
+    assert (effect.how, effect.moves, effect.to, effect.breaks) == ("l2", True, (HEIR,), False)
+    assert effect.message == f"192.0.2.1 moves to {HEIR}"
+    for other in ALL_NAMES - {OWNER}:
+        assert drained(announced(), BOTH, POOL, L2, ALL, of=other).addresses == (), "it has another address, or none"
 
-    def first(wishes: dict[Address, L2Wish]) -> dict[Address, str]:
-        return {address: min(wish.nodes) for address, wish in wishes.items()}
 
-    assert drained(announced(), BOTH, POOL, L2, elect=last).addresses == (), "node-3 has it"
-    (effect,) = drained(announced(), BOTH, POOL, L2, elect=first).addresses
-    assert (effect.moves, effect.message) == (True, "192.0.2.1 moves to node-2")
+def test_whoever_does_not_speak_gets_no_address() -> None:
+    third = next(iter(ALL_NAMES - {OWNER, HEIR}))
+    (effect,) = drained(announced(), BOTH, POOL, L2, voting(*sorted({OWNER, third})), of=OWNER).addresses
+    assert effect.message == f"192.0.2.1 moves to {third}"
+    assert "192.0.2.1 is announced by nobody any more" in drained(announced(), BOTH, POOL, L2, voting(OWNER), of=OWNER).problems
+    assert drained(announced(), BOTH, POOL, L2).addresses == (), "nobody votes: nobody has it"
+
+
+def test_an_address_goes_where_the_policy_allows_it() -> None:
+    local = announced(external_traffic_policy="Local")
+    (effect,) = drained(local, BOTH, POOL, L2, voting("node-1", "node-3", "node-2"), said_by("node-1")).addresses
+    assert effect.message == "192.0.2.1 moves to node-2"
+
+
+def test_an_address_that_others_pass_on_is_told() -> None:
+    """No node has more than its share: with one node less there is room where another address would rather be."""
+    services = {f"web-{number}": f"192.0.2.{number}" for number in range(1, 5)}
+    found = drained(*(announced(*each) for each in services.items()), POOL, L2, ALL, of="node-2").addresses
+    assert "192.0.2.3 moves from node-3 to node-1" in [each.message for each in found]
+    eligible = {ip_address(address): ALL_NAMES for address in services.values()}
+    before, after = elect(eligible, ALL_NAMES), elect(eligible, ALL_NAMES - {"node-2"})
+    assert {(each.address, each.to) for each in found} == {
+        (str(each), (after[each],)) for each in eligible if before[each] != after[each]
+    }
 
 
 @pytest.mark.parametrize(("owner", "count"), [("node-1", 1), ("node-2", 0)])
 def test_the_nodes_say_who_has_an_address(owner: str, count: int) -> None:
-    said = ServiceL2StatusStatus(node=owner, service_name="web", service_namespace="default")
-    status = ServiceL2Status(metadata=ObjectMeta(name="x", namespace="moorage-system"), status=said)
-    found = drained(announced(), BOTH, POOL, L2, status).addresses
+    found = drained(announced(), BOTH, POOL, L2, ALL, said_by(owner)).addresses
     assert [each.moves for each in found] == [True] * count
+
+
+def said_by(owner: str) -> ServiceL2Status:
+    said = ServiceL2StatusStatus(node=owner, service_name="web", service_namespace="default")
+    return ServiceL2Status(metadata=ObjectMeta(name="x", namespace="moorage-system"), status=said)
 
 
 def test_an_address_that_nobody_else_may_announce() -> None:
     local, alone = announced(external_traffic_policy="Local"), slice_(("a", "node-1"))
-    assert "192.0.2.1 is announced by nobody any more" in drained(local, alone, POOL, L2).problems
+    assert "192.0.2.1 is announced by nobody any more" in drained(local, alone, POOL, L2, ALL).problems
     found = drained(local, alone, POOL, BGP)
     assert "192.0.2.1 is withdrawn from the routers, and nobody else announces it" in found.problems
 

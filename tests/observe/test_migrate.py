@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from moorage.model.cluster import Node, NodeSystemInfo
 from moorage.model.config import ConfigMap
+from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Object, ObjectMeta
 from moorage.model.pods import Container, Pod, PodSpec
 from moorage.model.snapshot import Snapshot
@@ -103,6 +104,17 @@ def test_metallb_keeps_its_pools_and_hands_its_addresses_over(labels: dict[str, 
         < text.index("loadBalancer=announce")
         < text.index("daemonset speaker")
     )
+
+
+def test_kinds_of_metallb_that_are_there_stay_as_they_are() -> None:
+    """Whoever brought them. A server that does not know them gets ours."""
+    without = Snapshot.of([machine("a"), *kube_proxy("a"), runs("speaker", {"app": "metallb"})])
+    for snapshot, count in ((without, 0), (without.with_objects(IPAddressPool, {}), 3)):
+        made = [each for each in commands(check(snapshot)).splitlines() if each.startswith("moorage manifests")]
+        assert len(made) == 3
+        assert sum(" --skip-crds " in each for each in made) == count
+    back = "\n".join(command for each in check(without.with_objects(IPAddressPool, {})).steps for command in each.back)
+    assert back.count("moorage manifests") == back.count("--skip-crds") == 1
 
 
 def test_an_address_that_no_pool_holds_comes_first() -> None:

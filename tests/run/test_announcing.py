@@ -18,13 +18,17 @@ from moorage.api.auth import NODES as API_NODES
 from moorage.api.auth_asks import Ask
 from moorage.api.auth_rules import RoleAuthorizer
 from moorage.client.fake import FakeClient
+from moorage.client.mirror_io import Mirror, Want
 from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node, NodeAddress, NodeStatus
 from moorage.model.errors import HostError
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.metallb import L2Advertisement, L2AdvertisementSpec, LabelSelector
 from moorage.model.snapshot import Snapshot
+from moorage.run.announcements import WANTS, Known
 from moorage.run.announcing_leases import LeaseWriter
 from moorage.run.announcing_part import edge_part, node_part
+from moorage.run.node import wants
+from moorage.settings.roles import NodeSettings
 from tests.table.objects import provided, service
 
 ADDRESS = ip_address("192.0.2.1")
@@ -134,3 +138,32 @@ def test_the_names_of_leases_are_those_that_a_member_may_write(group: Group) -> 
     assert not authorizer.allows(
         user, Ask("update", "leases", "coordination.k8s.io", "", SYSTEM_NAMESPACE, group.lease("b").name)
     )
+
+
+def test_no_kind_is_followed_twice() -> None:
+    mirrors = (wants(NodeSettings(name="a", dns_port=53)), WANTS)
+    followed = [each.type for wanted in mirrors for each in wanted]
+    assert sorted(map(str, followed)) == sorted(map(str, set(followed)))
+
+
+def test_mirrors_are_read_as_one() -> None:
+    async def story() -> None:
+        client = FakeClient([NODE, L2Advertisement(metadata=ObjectMeta(name="x", namespace="y"))])
+        mirrors = Mirror(client, [Want(Node)]), Mirror(client, [Want(L2Advertisement)])
+        known = Known(*mirrors)
+        assert not known.synced
+        running = [asyncio.create_task(each.run()) for each in mirrors]
+        for each in mirrors:
+            await each.next()
+        assert known.synced
+        before = known.snapshot
+        assert set(before.all(Node)) == {NODE.key}
+        client.put(L2Advertisement(metadata=ObjectMeta(name="z", namespace="y")))
+        await mirrors[1].next()
+        assert len(known.snapshot.all(L2Advertisement)) == 2
+        assert known.snapshot.by_type[Node] is before.by_type[Node], "whoever looks at one kind sees that nothing changed"
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+    asyncio.run(story())

@@ -22,15 +22,16 @@ from tests.model.protobuf_writer import enveloped, field
 def test_a_small_run() -> None:
     steps: list[str] = []
     report = asyncio.run(bench_bytes(3, 2, steps.append))
-    assert len(steps) == 5
-    services, slices, nodes = report.kinds
-    assert [each.kind for each in report.kinds] == ["services", "endpointslices", "nodes"]
+    assert len(steps) == 6
+    services, slices, nodes, leases = report.kinds
+    assert [each.kind for each in report.kinds] == ["services", "endpointslices", "nodes", "leases"]
     assert [services.objects, slices.objects, nodes.objects] == [4, 3, 2], "default/kubernetes is a Service too"
+    assert leases.objects == 2
     body = len(slice_of(0).body)
     assert body < slices.change_bytes < 1.5 * body
     assert slices.protobuf_change < slices.change_bytes < slices.list_bytes
     assert 100 < report.renewal.sent < 3000
-    assert report.connections == 4
+    assert (report.connections, report.announcing) == (11, 7)
 
 
 def test_bytes_are_counted_also_after_a_connection_has_ended() -> None:

@@ -8,22 +8,27 @@ from ipaddress import ip_network
 from typing import Any, Self
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from moorage.announce import bgp_io
 from moorage.announce.bgp_io import PeerState
 from moorage.announce.bgp_peers import Session
 from moorage.announce.bgp_routes import Route
+from moorage.announce.roll import NODES, own_lease
 from moorage.client.fake import FakeClient
-from moorage.model.cluster import TO_BE_DELETED_TAINT, Event, Node, Taint
+from moorage.client.mirror_io import Mirror
+from moorage.model.cluster import TO_BE_DELETED_TAINT, Event, Lease, Node, Taint
 from moorage.model.config import Secret
-from moorage.model.errors import HostError
+from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key, Object, ObjectMeta
 from moorage.model.metallb import BGPAdvertisement, BGPPeer, BGPPeerSpec, SecretReference, ServiceBGPStatus
 from moorage.model.net import Prefix
 from moorage.model.snapshot import Snapshot
 from moorage.observe.figures import Figures
 from moorage.run import bgp as module
+from moorage.run import bgp_passwords, status_keeper
+from moorage.run.announcements import WANTS, follow
 from moorage.run.bgp import BGP
 from moorage.run.tell_io import Teller
 from tests.announce.test_bgp_peers import secret, worker
@@ -45,6 +50,7 @@ class PlayedSpeaker:
         self.sessions: Mapping[Key, Session] = {}
         self.routes: Mapping[Key, Mapping[Prefix, Route]] = {}
         self.left: list[bool] = []
+        self.followed = 0
         PlayedSpeaker.made.append(self)
 
     async def __aenter__(self) -> Self:
@@ -56,6 +62,7 @@ class PlayedSpeaker:
 
     def follow(self, sessions: Mapping[Key, Session], routes: Mapping[Key, Mapping[Prefix, Route]]) -> None:
         self.sessions, self.routes = sessions, routes
+        self.followed += 1
         self.changed()
 
     async def leave(self, *, hold: bool) -> None:
@@ -73,7 +80,12 @@ class Scene:
         self.client = FakeClient([pool("lan", "192.0.2.0/24"), advertisement, *objects])
         self.figures = Figures()
         self.teller = Teller(self.client, "moorage-node", lambda: None)
-        self.bgp = BGP("one", self.client, self.teller, lambda: self.others, lambda: self.healthy, self.figures)
+        self.mirror = Mirror(self.client, WANTS)
+        self.bgp = BGP("one", self.client, self.teller, self.snapshot, lambda: self.healthy, self.figures)
+
+    def snapshot(self) -> Snapshot | None:
+        own = self.mirror.snapshot
+        return Snapshot({**self.others.by_type, **own.by_type}) if self.mirror.synced else None
 
     @property
     def speaker(self) -> PlayedSpeaker:
@@ -110,14 +122,14 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
     PlayedSpeaker.made = []
     monkeypatch.setattr(bgp_io, "BGPSpeaker", PlayedSpeaker)
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(module, "STATUS_PAUSE", 0.01)
-    monkeypatch.setattr(module, "STATUS_RETRY", 0.05)
+    monkeypatch.setattr(status_keeper, "PAUSE", 0.01)
+    monkeypatch.setattr(status_keeper, "RETRY", 0.05)
 
 
 def play(scene: Scene, work: Callable[[], Awaitable[None]]) -> None:
     async def run() -> None:
-        running = [asyncio.create_task(scene.bgp.run()), asyncio.create_task(scene.teller.run())]
-        scene.bgp.look_again()
+        works = (scene.mirror.run(), follow(scene.mirror, scene.bgp.moved), scene.bgp.run(), scene.teller.run())
+        running = [asyncio.create_task(each) for each in works]
         try:
             await work()
         finally:
@@ -212,7 +224,7 @@ def test_a_status_that_could_not_be_written_is_written_later() -> None:
 
 
 def test_a_password_is_read_by_name_and_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SECRET_SECONDS", 0.02)
+    monkeypatch.setattr(bgp_passwords, "SECONDS", 0.02)
     scene = Scene(tor(password_secret=SecretReference(name="tor")))
 
     async def work() -> None:
@@ -221,12 +233,70 @@ def test_a_password_is_read_by_name_and_followed(monkeypatch: pytest.MonkeyPatch
         for word in ("one", "two"):
             scene.client.put(secret(word))
             await until(lambda word=word: [each.password for each in scene.speaker.sessions.values()] == [word])  # type: ignore[misc]
-        scene.client.fail("get", HostError("away"), Secret)
-        await asyncio.sleep(0.1)
-        assert [each.password for each in scene.speaker.sessions.values()] == ["two"]
+        scene.client.remove(Secret, secret("two").key)
+        await until(lambda: scene.speaker.sessions == {})
 
     play(scene, work)
     assert all(call.verb == "get" for call in scene.client.calls if call.type is Secret)
+
+
+REFUSALS = (HostError("away"), ApiError(403, "Forbidden", "not yet"), ApiError(503, "ServiceUnavailable", "it starts"))
+
+
+def test_a_password_that_cannot_be_read_for_a_moment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the session nor the peer's password is touched; it is said once, however often it is tried."""
+    monkeypatch.setattr(bgp_passwords, "SECONDS", 0.02)
+    monkeypatch.setattr(bgp_passwords, "RETRY", 0.01)
+    scene = Scene(tor(password_secret=SecretReference(name="tor")), secret("one"))
+
+    async def work() -> None:
+        await until(lambda: passwords(scene) == ["one"])
+        before = scene.speaker.followed
+        for error in REFUSALS:
+            scene.client.fail("get", error, Secret, times=2)
+        scene.client.put(secret("two"))
+        await until(lambda: passwords(scene) != ["one"])
+        assert passwords(scene) == ["two"]
+        assert scene.speaker.followed == before + 1
+
+    with structlog.testing.capture_logs() as logs:
+        play(scene, work)
+    assert [each["secret"] for each in logs if "password" in each["event"]] == ["metallb-system/tor"]
+
+
+def test_a_password_that_cannot_be_read_at_first_is_read_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only after the half minute between two reads."""
+    monkeypatch.setattr(bgp_passwords, "RETRY", 0.01)
+    scene = Scene(tor(password_secret=SecretReference(name="tor")), secret("one"))
+    for error in REFUSALS:
+        scene.client.fail("get", error, Secret)
+
+    async def work() -> None:
+        await until(lambda: passwords(scene) == ["one"])
+        await until(lambda: scene.client.all(Event))
+
+    play(scene, work)
+    assert [each.reason for each in scene.client.all(Event).values()] == ["PasswordMissing"], "of the server that refuses"
+
+
+def passwords(scene: Scene) -> list[str]:
+    return [each.password for made in PlayedSpeaker.made for each in made.sessions.values()]
+
+
+def test_a_lease_that_is_renewed_is_nothing_to_bgp() -> None:
+    """Those of announcing nodes are all the time; to judge 5,000 Services takes a third of a second."""
+    scene = Scene(tor())
+
+    async def work() -> None:
+        await until(lambda: PlayedSpeaker.made and scene.prefixes == {HOST})
+        before = scene.speaker.followed
+        for number in range(3):
+            scene.client.put(own_lease(NODES, "two", [], float(number), None))
+            await asyncio.sleep(0.05)
+        assert len(scene.mirror.snapshot.all(Lease)) == 1
+        assert scene.speaker.followed == before
+
+    play(scene, work)
 
 
 def test_a_problem_is_told_once() -> None:

@@ -15,8 +15,8 @@ from moorage.api.auth_rules import RoleAuthorizer
 from moorage.model.cluster import Event
 from moorage.model.kinds import BY_TYPE
 from moorage.model.meta import Object
-from moorage.run.announcing_part import edge_part, node_part
-from moorage.run.bgp import BGP_WANTS
+from moorage.run.announcements import LEASES
+from moorage.run.announcements import WANTS as ANNOUNCEMENTS
 from moorage.run.identities import CONTROLLER, certified
 from moorage.run.node import wants
 from moorage.settings.roles import NodeSettings
@@ -47,8 +47,8 @@ def test_controllers_may_see_what_they_watch(name: str) -> None:
 
 
 FOLLOWED = {
-    "node:node-1": (*wants(NodeSettings(name="node-1", dns_port=53)), *BGP_WANTS, *node_part("node-1").wants),
-    "edge:edge-1": edge_part("edge-1", "eth0").wants,
+    "node:node-1": (*wants(NodeSettings(name="node-1", dns_port=53)), *ANNOUNCEMENTS),
+    "edge:edge-1": (LEASES,),
 }
 
 

@@ -1,25 +1,19 @@
-"""What has been announced to whom -> ServiceBGPStatus objects, and the verbs that make the API hold these.
+"""What has been announced to whom -> ServiceBGPStatus objects.
 
-Source: MetalLB `internal/k8s/controllers/bgp_status_controller.go` (labels; one object for a node and a Service). Names are
-made of both, not at random, so that a node can be given the right to its own.
+There is one object for a node and a Service. Names are made of both, not at random, so that a node can be given the right
+to its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-import msgspec
-
+from moorage.announce.statuses import labels, owner
 from moorage.model.cluster import Node
-from moorage.model.meta import Key, ObjectMeta, OwnerReference
+from moorage.model.meta import Key, ObjectMeta
 from moorage.model.metallb import ServiceBGPStatus, ServiceBGPStatusStatus
 from moorage.model.net import Prefix
-from moorage.model.verbs import Create, Delete, MergePatch, Verb
-
-NODE_LABEL = "metallb.io/node"
-_SERVICE_LABEL = "metallb.io/service-name"
-_NAMESPACE_LABEL = "metallb.io/service-namespace"
 
 
 def peers_by_service(
@@ -47,29 +41,12 @@ def statuses(node: Node, peers: Mapping[Key, frozenset[Key]]) -> Mapping[Key, Se
 
 def _status(node: Node, service: Key, namespace: str, peers: tuple[str, ...]) -> ServiceBGPStatus:
     name = node.metadata.name
-    owner = OwnerReference(api_version="v1", kind="Node", name=name, uid=node.metadata.uid)
     return ServiceBGPStatus(
         metadata=ObjectMeta(
             name=f"bgp-{name}-{hashlib.sha256(str(service).encode()).hexdigest()[:10]}",
             namespace=namespace,
-            labels={NODE_LABEL: name, _SERVICE_LABEL: service.name, _NAMESPACE_LABEL: service.namespace},
-            owner_references=(owner,),
+            labels=labels(name, service),
+            owner_references=(owner(node),),
         ),
         status=ServiceBGPStatusStatus(node=name, service_name=service.name, service_namespace=service.namespace, peers=peers),
     )
-
-
-def changes(before: Mapping[Key, ServiceBGPStatus], after: Mapping[Key, ServiceBGPStatus]) -> tuple[Verb, ...]:
-    """`before` is what the API holds of this node's."""
-    verbs: list[Verb] = [Delete(ServiceBGPStatus, key) for key in before if key not in after]
-    for key, obj in after.items():
-        old = before.get(key)
-        if old is None:
-            verbs.append(Create(obj))
-        if old is None or old.status != obj.status:
-            verbs.append(MergePatch(ServiceBGPStatus, key, {"status": msgspec.to_builtins(obj.status)}, "status"))
-    return tuple(verbs)
-
-
-def by_key(objects: Iterable[ServiceBGPStatus]) -> Mapping[Key, ServiceBGPStatus]:
-    return {each.key: each for each in objects}

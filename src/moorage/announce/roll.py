@@ -5,6 +5,9 @@
                           in an annotation
 
 A Lease is judged by what is seen of it here: clocks of other machines do not count (as in client-go's leader election).
+
+Speakers watch each other by heartbeats. A Lease says where one is met, and that it lives where it is not heard: so Leases are
+renewed seldom, and often by those that miss somebody or are missed. Both of two that do not hear each other notice.
 """
 
 from __future__ import annotations
@@ -14,20 +17,22 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from moorage.announce.wish import View
+from moorage.announce.wish import State, View
 from moorage.model.clock import micro_timestamp
 from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, LeaseSpec
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.net import Address, parse_address
 
+CALM = 10.0
+"""Seconds between two renewals of a Lease while all voters hear each other, as a kubelet has it."""
 RENEW = 2.0
-"""Seconds between two renewals of a Lease."""
-DURATION = 10
-"""Seconds after which a speaker whose Lease is not renewed is gone."""
+"""The same where a voter is missed."""
+DURATION = 10.0
+"""Seconds after which a speaker that is not heard and whose Lease is not renewed is gone: some renewals in a hurry."""
 LOST = 60.0
 """Seconds after which it certainly does not run: the others go on without it even where they are the fewer."""
 HEARD = 5.0
-"""The API is heard while the own renewals come back as watch events, the newest not older than this."""
+"""The API is heard while the own renewals come back as watch events, each not later than this after it is due."""
 
 MEMBERS_ANNOTATION = "moorage.dev/members"
 ADDRESSES_ANNOTATION = "moorage.dev/addresses"
@@ -66,7 +71,7 @@ NODES, EDGES = Group("node", 7577), Group("edge", 7578)
 
 def own_lease(group: Group, name: str, addresses: Iterable[Address], now: float, known: Lease | None) -> Lease:
     """The Lease of a speaker that is met at these addresses, renewed at `now` in seconds since the epoch."""
-    spec = LeaseSpec(holder_identity=name, lease_duration_seconds=DURATION, renew_time=micro_timestamp(now))
+    spec = LeaseSpec(holder_identity=name, lease_duration_seconds=int(LOST), renew_time=micro_timestamp(now))
     return _written(group.lease(name), spec, {ADDRESSES_ANNOTATION: ",".join(map(str, addresses))}, known)
 
 
@@ -106,7 +111,21 @@ class Roll:
         self._group = group
         self._name = name
         self._seen: dict[str, Seen] = {}
+        self._beats: dict[str, float] = {}
+        self._alarmed_since: float | None = None
         self._heard_since: float | None = None
+
+    def hear(self, state: State, now: float) -> bool:
+        """What the speaker says: whom it hears, and whether the Lease is to be renewed in a hurry: a voter is missed, or misses
+        this one, or it does not vote itself.
+        """
+        self._beats |= dict.fromkeys(state.peers, now)
+        alarmed = bool(state.missed) or not state.authority or self._name not in state.view.members
+        if not alarmed:
+            self._alarmed_since = None
+        elif self._alarmed_since is None:
+            self._alarmed_since = now
+        return alarmed
 
     def look(self, leases: Mapping[Key, Lease], now: float) -> None:
         """A Lease that is away from now on keeps the time when it was last seen."""
@@ -124,9 +143,14 @@ class Roll:
             self._heard_since = now
 
     def heard(self, now: float) -> bool:
-        """Whether the API is: the own Lease has changed of late."""
+        """Whether the API is: the own Lease has changed of late, for how often it is renewed."""
         own = self._seen.get(self._name)
-        return own is not None and now < own.since + HEARD
+        if own is None:
+            return False
+        due = own.since + CALM
+        if self._alarmed_since is not None:
+            due = min(due, max(own.since, self._alarmed_since))
+        return now < due + HEARD
 
     def peers(self, now: float, members: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Where the speakers are met that are there, or were a while ago, or vote."""
@@ -134,8 +158,11 @@ class Roll:
         return {name: each.addresses for name, each in self._seen.items() if name in kept or now < each.since + LOST}
 
     def silent(self, seconds: float, names: Iterable[str], now: float) -> tuple[str, ...]:
-        """Those whose Leases have not changed for so long, or were never seen."""
+        """Those that have not been heard for so long, and whose Leases have not changed or were never seen."""
         if self._heard_since is None or now < self._heard_since + seconds:
             return ()
-        seen = self._seen
-        return tuple(sorted(each for each in names if each not in seen or now >= seen[each].since + seconds))
+        return tuple(sorted(each for each in names if now >= self._known_at(each) + seconds))
+
+    def _known_at(self, name: str) -> float:
+        seen = self._seen.get(name)
+        return max(self._beats.get(name, 0.0), seen.since if seen is not None else 0.0)

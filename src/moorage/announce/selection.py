@@ -26,6 +26,7 @@ from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
 from moorage.table.frontends import LOCAL
 from moorage.table.ingress import ingress_addresses
+from moorage.table.select import State
 from moorage.table.slice_index import SliceIndex
 
 NETWORK_UNAVAILABLE = "NetworkUnavailable"
@@ -156,11 +157,8 @@ def _is_able(node: Node) -> bool:
 
 def _serving_nodes(slices: Iterable[EndpointSlice]) -> frozenset[str]:
     """The nodes that endpoints live on which take connections: the ready ones, else those that serve while they terminate."""
-    ready, serving = set(), set()
+    found: dict[State, set[str]] = {}
     for endpoint in (endpoint for each in slices for endpoint in each.endpoints):
-        said = endpoint.conditions
-        if said.ready is not False:
-            ready.add(endpoint.node_name or "")
-        elif said.serving and said.terminating:
-            serving.add(endpoint.node_name or "")
-    return frozenset(ready or serving)
+        found.setdefault(State.of(endpoint.conditions), set()).add(endpoint.node_name or "")
+    best = min(found, default=State.UNREADY)
+    return frozenset(found[best] if best is not State.UNREADY else ())

@@ -22,7 +22,7 @@ from moorage.announce.election import Electorate, rank
 from moorage.announce.grants import Grants
 from moorage.announce.heartbeat import Ack, Beat
 from moorage.announce.membership import Membership
-from moorage.announce.timing import CONTEST, FUTILE, ORPHAN
+from moorage.announce.timing import CONTEST, FUTILE, ORPHAN, UP
 from moorage.announce.wish import View, Wish
 from moorage.model.net import Address
 
@@ -136,6 +136,12 @@ class Speaker:
 
     def has_authority(self, now: float) -> bool:
         return now < self.memory.claims.authority_until(self.memory.membership.view)
+
+    def missed(self, now: float) -> tuple[str, ...]:
+        """The voters that it does not hear, or that have not acknowledged it of late."""
+        membership, votes = self.memory.membership, self.memory.claims.votes
+        heard = {each for each in membership.heard(now) if each in votes and now < votes[each].stamp + UP}
+        return tuple(each for each in membership.view.members if each not in heard and each != self.name)
 
     def is_able(self, now: float) -> bool:
         """Whether it may be given addresses."""

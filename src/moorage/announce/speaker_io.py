@@ -129,6 +129,7 @@ class SpeakerLoop:
             self._counts,
             held=tuple(sorted(map(str, self._held))),
             peers=tuple(sorted(membership.heard(now))),
+            missed=self._speaker.missed(now),
             authority=self._had_authority,
             view=membership.view,
             proposal=self._speaker.proposal,

@@ -61,7 +61,7 @@ class Conflict(msgspec.Struct, frozen=True):
 
 class State(msgspec.Struct, frozen=True):
     """What a speaker says of itself. `held` are the addresses that it answers for now, `peers` the speakers that it
-    hears.
+    hears, `missed` the voters that it does not hear or that do not hear it.
 
     `proposal` is a view that it asks to be written to the API, in place of the one before. `refused` says at which
     interfaces it cannot speak, and why. `conflicts` are those of late; the numbers only grow: addresses taken, frames
@@ -70,6 +70,7 @@ class State(msgspec.Struct, frozen=True):
 
     held: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
     authority: bool = False
     view: View = View()
     proposal: View | None = None

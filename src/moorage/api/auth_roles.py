@@ -100,12 +100,12 @@ ROLES: Mapping[str, tuple[Rule, ...]] = {
         # what the agent announces load-balancer addresses by, and where it says so
         _may(READ, ANNOUNCEMENTS),
         _may("get", "secrets", announcement_secret),
-        _may("get list watch", BGP_STATUSES),
+        _may("list", BGP_STATUSES),
         _may("create delete", BGP_STATUSES, own_bgp_status),
         _may("patch", f"{BGP_STATUSES}/status", own_bgp_status),
         _may(READ, LEASES, system_leases),
         _may("create update", LEASES, announce_leases),
-        _may(f"{READ} create update patch delete", L2_STATUSES, own_l2_status),
+        _may("list create patch delete", L2_STATUSES, own_l2_status),
         # what the kubelet lives by
         _may("create update patch", "nodes", own_node),
         _may("update patch", "nodes/status", own_node),

@@ -40,3 +40,4 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
     yield "one renewal of a leader's Lease, sent and received", f"{report.renewal.sent} + {report.renewal.received} B", ""
     yield "renewals a second of one leader", f"{report.renewals_per_second:g}", ""
     yield "connections of a node agent", str(report.connections), ""
+    yield "of these for announcing", str(report.announcing), ""

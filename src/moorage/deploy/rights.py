@@ -122,7 +122,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             "which load-balancer addresses the node announces, on its networks and to which routers",
         ),
         *_speaker(NODE),
-        Right("metallb.io", ("servicel2statuses",), FOLLOW, "what the node has said of its announcements", namespace=SYSTEM),
+        Right("metallb.io", ("servicel2statuses",), ("list",), "what the node has said of its announcements", namespace=SYSTEM),
         Right(
             "metallb.io",
             ("servicel2statuses",),
@@ -132,7 +132,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             namespace=SYSTEM,
         ),
         Right("metallb.io", ("servicel2statuses/status",), ("patch",), "the same", only=_L2_STATUS, namespace=SYSTEM),
-        Right("metallb.io", ("servicebgpstatuses",), FOLLOW, "what the node has said of its announcements"),
+        Right("metallb.io", ("servicebgpstatuses",), ("list",), "what the node has said of its announcements"),
         Right(
             "metallb.io",
             ("servicebgpstatuses",),

@@ -20,7 +20,7 @@ from moorage.model.pods import Pod
 from moorage.model.service import Service
 from moorage.model.slices import Endpoint, EndpointSlice
 from moorage.model.snapshot import Snapshot
-from moorage.observe.drain_addresses import AddressEffect, Elect, address_effects, nobody_knows
+from moorage.observe.drain_addresses import AddressEffect, address_effects
 from moorage.table.frontends import LOCAL
 from moorage.table.select import Wanted, candidates, select
 from moorage.table.slice_index import SliceIndex
@@ -58,10 +58,9 @@ class Forecast(msgspec.Struct, frozen=True):
     connections: str
 
 
-def forecast(snapshot: Snapshot, name: str, elect: Elect = nobody_knows) -> Forecast:
-    """Reads Nodes, Pods, Services, EndpointSlices and what announces addresses. Raises UserError for a node that there is not.
-
-    `elect` says who would answer for each address: the election of the speakers.
+def forecast(snapshot: Snapshot, name: str) -> Forecast:
+    """Reads Nodes, Pods, Services, EndpointSlices, what announces addresses, and the Lease with the view of the speakers.
+    Raises UserError for a node that there is not.
     """
     if snapshot.get(Node, Key("", name)) is None:
         known = ", ".join(sorted(each.name for each in snapshot.all(Node))) or "none"
@@ -69,7 +68,7 @@ def forecast(snapshot: Snapshot, name: str, elect: Elect = nobody_knows) -> Fore
     after = without_node(snapshot, name)
     pods = tuple(_pods(snapshot, name))
     services = tuple(_services(snapshot, after, name))
-    addresses = address_effects(snapshot, after, name, elect)
+    addresses = address_effects(snapshot, after, name)
     lost = [each for each in pods if not each.owner]
     problems = (
         *(each.message for each in services if each.breaks),

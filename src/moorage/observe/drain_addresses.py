@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from moorage.announce.selection import L2Wish, bgp_wishes, l2_wishes
+from moorage.announce.election import elect
+from moorage.announce.roll import NODES, view_of
+from moorage.announce.selection import bgp_wishes, l2_wishes
 from moorage.balance.edge import edge_table
-from moorage.model.cluster import Node
+from moorage.model.cluster import Lease, Node
 from moorage.model.meta import Key, is_true
 from moorage.model.metallb import ServiceL2Status
 from moorage.model.net import Address
@@ -18,32 +20,24 @@ from moorage.table.ingress import ingress_addresses
 
 L2, BGP = "l2", "bgp"
 
-Elect = Callable[[Mapping[Address, L2Wish]], Mapping[Address, str]]
-"""Who answers for each address among those that may; an address that is left out is not known of."""
-
-
-def nobody_knows(wishes: Mapping[Address, L2Wish]) -> Mapping[Address, str]:
-    """An election about which nothing can be said."""
-    return {}
-
 
 class AddressEffect(msgspec.Struct, frozen=True):
-    """`how` is "edge", "l2" or "bgp". `moves`: another node answers for it afterwards; None where that is not known. `to` are
-    those that may, or that share its traffic. `breaks`: nobody is left.
+    """`how` is "edge", "l2" or "bgp". `moves`: another node answers for it afterwards. `to` are those, or those that share its
+    traffic. `breaks`: nobody is left.
     """
 
     address: str
     services: tuple[str, ...]
     how: str
-    moves: bool | None
+    moves: bool
     to: tuple[str, ...]
     breaks: bool
     message: str
 
 
-def address_effects(snapshot: Snapshot, after: Snapshot, name: str, elect: Elect) -> tuple[AddressEffect, ...]:
-    """Those that the node has a part in, in order."""
-    found = [*_edge(snapshot, after, name), *_l2(snapshot, after, name, elect), *_bgp(snapshot, after, name)]
+def address_effects(snapshot: Snapshot, after: Snapshot, name: str) -> tuple[AddressEffect, ...]:
+    """Those that the node has a part in, in order, and those that move between others because it is gone."""
+    found = [*_edge(snapshot, after, name), *_l2(snapshot, after, name), *_bgp(snapshot, after, name)]
     return tuple(sorted(found, key=lambda each: (each.address, each.how)))
 
 
@@ -70,27 +64,23 @@ def _edge_nodes(snapshot: Snapshot, healthy: frozenset[str]) -> Mapping[tuple[Ad
     return found
 
 
-def _l2(snapshot: Snapshot, after: Snapshot, name: str, elect: Elect) -> Iterator[AddressEffect]:
-    wishes, later = l2_wishes(snapshot), l2_wishes(after)
-    owners = {**elect(wishes), **_owners(snapshot)}
-    heirs = elect(later)
+def _l2(snapshot: Snapshot, after: Snapshot, name: str) -> Iterator[AddressEffect]:
+    """The speakers' own election among those that vote. What a node says that it has counts for more: it may be unhealthy."""
+    voters = frozenset(view_of(snapshot.get(Lease, NODES.view)).members)
+    wishes = l2_wishes(snapshot)
+    elected = elect({address: wish.nodes for address, wish in wishes.items()}, voters)
+    heirs = elect({address: wish.nodes for address, wish in l2_wishes(after).items()}, voters - {name})
+    owners = {**elected, **_owners(snapshot)}
     for address, wish in wishes.items():
-        owner = owners.get(address)
-        if name not in wish.nodes or (owner is not None and owner != name):
+        owner, heir = owners.get(address), heirs.get(address)
+        is_pushed = owner is not None and owner == elected.get(address) and owner != heir
+        if owner != name and not is_pushed:
             continue
-        left = tuple(sorted(later[address].nodes)) if address in later else ()
-        services = tuple(str(each) for each in wish.services)
-        moves = True if owner == name else None
-        yield AddressEffect(str(address), services, L2, moves, left, not left, _l2_message(address, left, moves, heirs))
-
-
-def _l2_message(address: Address, left: tuple[str, ...], moves: bool | None, heirs: Mapping[Address, str]) -> str:
-    if not left:
-        return f"{address} is announced by nobody any more"
-    verb = "moves" if moves else "moves, if the node has it now,"
-    if address in heirs:
-        return f"{address} {verb} to {heirs[address]}"
-    return f"{address} {verb} to {'one of ' if len(left) > 1 else ''}{', '.join(left)}"
+        message = f"{address} moves {'' if owner == name else f'from {owner} '}to {heir}"
+        if heir is None:
+            message = f"{address} is announced by nobody any more"
+        to, services = (() if heir is None else (heir,)), tuple(str(each) for each in wish.services)
+        yield AddressEffect(str(address), services, L2, heir is not None, to, heir is None, message)
 
 
 def _owners(snapshot: Snapshot) -> Mapping[Address, str]:

@@ -42,7 +42,9 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 def check(snapshot: Snapshot) -> Migration:
-    """Reads Pods, Nodes, ConfigMaps, Services, EndpointSlices and IPAddressPools of the snapshot."""
+    """Reads Pods, Nodes, ConfigMaps, Services, EndpointSlices and IPAddressPools of the snapshot. One that has no entry for
+    IPAddressPools, not even an empty one, is of a server that does not know them.
+    """
     components = installed(snapshot)
     findings = (
         *_components(components),
@@ -51,7 +53,7 @@ def check(snapshot: Snapshot) -> Migration:
         *_addresses(snapshot),
     )
     ready = all(each.ok is not False for each in findings)
-    return Migration(ready, components, findings, steps_for(components))
+    return Migration(ready, components, findings, steps_for(components, IPAddressPool in snapshot.by_type))
 
 
 def _components(components: Iterable[Component]) -> Iterator[Finding]:

@@ -25,12 +25,14 @@ class Step(msgspec.Struct, frozen=True):
     back: tuple[str, ...] = ()
 
 
-def steps_for(components: Iterable[Component]) -> tuple[Step, ...]:
-    """In order. Where nothing runs, installing is all there is to do."""
+def steps_for(components: Iterable[Component], has_kinds: bool) -> tuple[Step, ...]:
+    """In order. Where nothing runs, installing is all there is to do. `has_kinds`: MetalLB's kinds are there, and stay as they
+    are, for its own controllers go on with them.
+    """
     known = list(components)
     proxies = [each for each in known if each.does is Does.PROXY]
     balancers = [each for each in known if each.does is Does.LOAD_BALANCER]
-    settings = _carried_over(proxies)
+    settings = (" --skip-crds" if has_kinds else "") + _carried_over(proxies)
     provider = " --set controller.loadBalancer=none" if balancers else ""
     steps: list[Step] = []
     if proxies:

@@ -1,8 +1,8 @@
 """A node or an edge announces load-balancer addresses by L2: the cluster and this machine become the wish of the speaker,
 and what the speaker says becomes ServiceL2Status objects, events and metrics.
 
-    Services, slices, Nodes (the agent's mirror) -> its Part  -> Wish -> speaker -> State -> events, statuses
-    L2Advertisements, pools, Leases (own mirror) ->                                       -> the view, by
+    Services, slices, Nodes, pools, L2Advertisements -> its Part -> Wish -> speaker -> State -> events, statuses
+                                              Leases ->                                      -> the view, by
     compare-and-swap
 """
 
@@ -18,15 +18,13 @@ import structlog
 from msgspec.structs import replace
 
 from moorage.announce.clock_io import clock
-from moorage.announce.l2 import announced, status_verbs, wanted
+from moorage.announce.l2 import announced, statuses, wanted
 from moorage.announce.links import Links
-from moorage.announce.roll import DURATION, LOST, RENEW, Roll, view_of
+from moorage.announce.roll import CALM, DURATION, LOST, RENEW, Roll, view_of
 from moorage.announce.selection import L2Wish
 from moorage.announce.timing import LEAVE
 from moorage.announce.wish import Conflict, State, View, Wish
-from moorage.client.mirror_io import Mirror
-from moorage.client.perform_io import perform
-from moorage.model.cluster import Lease, Node
+from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node
 from moorage.model.meta import Key
 from moorage.model.metallb import ServiceL2Status
 from moorage.model.net import Address
@@ -34,9 +32,11 @@ from moorage.model.ports import Client
 from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.snapshot import Changes, Snapshot
+from moorage.run.announcements import Known
 from moorage.run.announcing_leases import LeaseWriter
 from moorage.run.announcing_part import Part
 from moorage.run.speaker_child import SpeakerChild
+from moorage.run.status_keeper import StatusKeeper
 from moorage.run.tell_io import Teller
 
 LOOK = 0.5
@@ -57,16 +57,15 @@ log = structlog.get_logger()
 
 
 class Announcing:
-    """`cluster` is the agent's mirror, and `moved` is to be called with each of its changes. `healthy` says whether this
+    """`known` is what the agent follows, and `moved` is to be called with each of its changes. `healthy` says whether this
     machine forwards.
     """
 
-    def __init__(self, part: Part, client: Client, cluster: Mirror, teller: Teller, healthy: Callable[[], bool]) -> None:
+    def __init__(self, part: Part, client: Client, known: Known, teller: Teller, healthy: Callable[[], bool]) -> None:
         self._part = part
         self._name = name = part.name
         self._client = client
-        self._cluster = cluster
-        self._own = Mirror(client, part.wants)
+        self._known = known
         self._teller = teller
         self._healthy = healthy
         self._speaker = SpeakerChild(part.group, name)
@@ -79,8 +78,10 @@ class Announcing:
         self._wish = Wish(name)
         self._view = View()
         self._changed = True
-        self._moved, self._begun, self._looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._told: dict[Key, set[str]] = {}
+        self._moved, self._begun = asyncio.Event(), asyncio.Event()
+        self._looked, self._alarmed = asyncio.Event(), asyncio.Event()
+        self._told: dict[Key, set[str]] | None = None
+        self._statuses = StatusKeeper(client, ServiceL2Status, name, self._wanted_statuses, SYSTEM_NAMESPACE)
         self._said: dict[Conflict, float] = {}
         self._concerned = self._had_authority = False
         self._refused: tuple[str, ...] = ()
@@ -93,41 +94,37 @@ class Announcing:
     def moved(self, changes: Changes) -> None:
         if changes.everything or any(changes.of(each) for each in self._part.made_of):
             self._changed = True
+        if self._changed or changes.of(Lease):
             self._moved.set()
 
     async def run(self) -> None:
         """Until cancelled. A speaker that stays is left alone then until the next agent; another hands over, while the rest
         goes on: it leaves the view.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._own.run(), name="announce mirror")
-            tasks.create_task(self._follow_own(), name="announce changes")
-            tasks.create_task(self._look_at_links(), name="links")
-            tasks.create_task(self._renew(), name="announce Lease")
-            tasks.create_task(self._propose(), name="announce view")
-            tasks.create_task(self._report(), name="announce state")
-            try:
-                await self._wish_on()
-            finally:
-                if self._part.stays(self._snapshot()):
-                    self._speaker.let_go()
-                else:
-                    await self._end()
+        stays = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._look_at_links(), name="links")
+                tasks.create_task(self._renew(), name="announce Lease")
+                tasks.create_task(self._propose(), name="announce view")
+                tasks.create_task(self._report(), name="announce state")
+                tasks.create_task(self._statuses.run(), name="announce statuses")
+                try:
+                    await self._wish_on()
+                finally:
+                    stays = self._part.stays(self._known.snapshot)
+                    if stays:
+                        self._speaker.let_go()
+                    else:
+                        await self._end()
+        finally:
+            if not stays:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_WORDS):
+                        await self._statuses.take_away()
 
     async def _end(self) -> None:
         await self._speaker.end(lambda: replace(self._wish, view=self._view, leaving=True), LEAVE + 1.0)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS):
-                await self._write_statuses({})
-
-    def _snapshot(self) -> Snapshot:
-        return Snapshot({**self._cluster.snapshot.by_type, **self._own.snapshot.by_type})
-
-    async def _follow_own(self) -> None:
-        while True:
-            _, changes = await self._own.next()
-            self._changed |= changes.everything or any(changes.of(each) for each in self._part.made_of)
-            self._moved.set()
 
     async def _look_at_links(self) -> None:
         """Costs something where there are many Pods, so not before there is something to announce."""
@@ -149,12 +146,12 @@ class Announcing:
                 pass
             self._moved.clear()
             since = time.monotonic()
-            if self._cluster.synced and self._own.synced:
+            if self._known.synced:
                 await self._wish_once()
             await asyncio.sleep(max(LEAST_PAUSE, SHARE * (time.monotonic() - since)))
 
     async def _wish_once(self) -> None:
-        snapshot, healthy = self._snapshot(), self._healthy()
+        snapshot, healthy = self._known.snapshot, self._healthy()
         speakers = self._part.group.speakers(snapshot.all(Lease))
         if self._changed or speakers != self._speakers:
             self._changed, self._speakers = False, speakers
@@ -174,6 +171,10 @@ class Announcing:
     def _make_wish(self, snapshot: Snapshot, healthy: bool, now: float) -> Wish:
         """Without the API the others stay as they were last known."""
         leases = snapshot.all(Lease)
+        if self._roll.hear(self._speaker.state, now):
+            self._alarmed.set()
+        else:
+            self._alarmed.clear()
         self._roll.look(leases, now)
         self._view = max(self._view, view_of(leases.get(self._part.group.view)), key=lambda each: each.epoch)
         heard, own = self._roll.heard(now), self._part.addresses(snapshot, self._links)
@@ -195,10 +196,15 @@ class Announcing:
     async def _renew(self) -> None:
         await self._looked.wait()
         while True:
+            renewed = False
             if self._speaker.runs:
-                own = self._part.addresses(self._snapshot(), self._links)
-                await self._leases.renew(own, self._own.snapshot.all(Lease))
+                snapshot = self._known.snapshot
+                renewed = await self._leases.renew(self._part.addresses(snapshot, self._links), snapshot.all(Lease))
             await asyncio.sleep(RENEW)
+            if renewed:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CALM - RENEW):
+                        await self._alarmed.wait()
 
     async def _propose(self) -> None:
         """Writes the view that the speaker asks for, unless another has been written meanwhile."""
@@ -221,7 +227,7 @@ class Announcing:
         await self._begun.wait()
         while True:
             await asyncio.sleep(STATUS_PAUSE)
-            if not (self._cluster.synced and self._own.synced):
+            if not self._known.synced:
                 continue
             state = self._speaker.state
             self._say_conflicts(state)
@@ -231,20 +237,18 @@ class Announcing:
                 log.warning("the speaker cannot speak everywhere", refused=state.refused)
             at = {each.address: each.interfaces for each in self._wish.wanted}
             services = announced(state.held, self._wishes, at)
-            for key in services.keys() - self._told.keys():
+            if self._told is None and state == State():
+                continue
+            for key in services.keys() - (self._told or {}).keys():
                 message = f'announcing from {self._part.group.word} "{self._name}" with protocol "layer2"'
-                self._teller.say(Reason.NODE_ASSIGNED, message, self._cluster.snapshot.get(Service, key), warning=False)
-            self._told = services
-            if not await self._write_statuses(services):
-                await asyncio.sleep(1.0)
+                self._teller.say(Reason.NODE_ASSIGNED, message, self._known.snapshot.get(Service, key), warning=False)
+            if services != self._told:
+                self._told = services
+                if self._part.has_statuses:
+                    self._statuses.look()
 
-    async def _write_statuses(self, services: Mapping[Key, set[str]]) -> bool:
-        """Whether they are as they should be."""
-        if not self._part.has_statuses:
-            return True
-        known, node = self._own.snapshot.all(ServiceL2Status), self._cluster.snapshot.get(Node, Key("", self._name))
-        verbs = status_verbs(self._name, services, known, node)
-        return not verbs or not await perform(self._client, verbs, "moorage-node", time.time)
+    def _wanted_statuses(self) -> Mapping[Key, ServiceL2Status]:
+        return statuses(self._name, self._told or {}, self._known.snapshot.get(Node, Key("", self._name)))
 
     def _say_conflicts(self, state: State) -> None:
         for conflict in state.conflicts:
@@ -254,7 +258,7 @@ class Announcing:
             message = f"{conflict.mac} answers for {conflict.address} too, at interface {conflict.interface} of {self._name}"
             wish = self._wishes.get(ip_address(conflict.address))
             for key in wish.services if wish is not None else ():
-                self._teller.say(Reason.ADDRESS_CONFLICT, message, self._cluster.snapshot.get(Service, key))
+                self._teller.say(Reason.ADDRESS_CONFLICT, message, self._known.snapshot.get(Service, key))
 
     def _say_authority(self, state: State) -> None:
         if self._had_authority and not state.authority and state.view.members:

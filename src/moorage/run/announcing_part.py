@@ -12,21 +12,17 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from moorage.announce.addresses import owned
-from moorage.announce.l2 import NODE_LABEL
 from moorage.announce.links import Links
 from moorage.announce.roll import EDGES, NODES, Group
 from moorage.announce.selection import L2Wish, l2_wishes
-from moorage.client.mirror_io import Want
-from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node, eligible
+from moorage.model.cluster import Node, eligible
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key, Object
-from moorage.model.metallb import L2Advertisement, ServiceL2Status
+from moorage.model.metallb import L2Advertisement
 from moorage.model.net import Address, Family, parse_address
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
-
-_LEASES = Want(Lease, namespace=SYSTEM_NAMESPACE)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -34,14 +30,12 @@ class Part(msgspec.Struct, frozen=True):
     there may answer for which address; whether it may announce anything at all; and whether it stays where its agent
     ends (else it hands its addresses over).
 
-    `wants` is what is followed for announcing alone, beside what the agent follows. A change of a kind in `made_of`
-    calls for new wishes. `has_statuses`: ServiceL2Status objects say what it announces. They go with the Node object; an
-    edge has none, and what one that crashed has said would stay.
+    A change of a kind in `made_of` calls for new wishes. `has_statuses`: ServiceL2Status objects say what it
+    announces. They go with the Node object; an edge has none, and what one that crashed has said would stay.
     """
 
     name: str
     group: Group
-    wants: tuple[Want, ...]
     made_of: tuple[type[Object], ...]
     addresses: Callable[[Snapshot, Links], tuple[Address, ...]]
     wishes: Callable[[Snapshot, frozenset[str]], Mapping[Address, L2Wish]]
@@ -72,12 +66,6 @@ def node_part(name: str) -> Part:
     return Part(
         name=name,
         group=NODES,
-        wants=(
-            Want(L2Advertisement, optional=True),
-            Want(IPAddressPool, optional=True),
-            _LEASES,
-            Want(ServiceL2Status, namespace=SYSTEM_NAMESPACE, labels=f"{NODE_LABEL}={name}", optional=True),
-        ),
         made_of=(Service, Node, EndpointSlice, L2Advertisement, IPAddressPool),
         addresses=addresses,
         wishes=wishes,
@@ -105,7 +93,6 @@ def edge_part(name: str, interface: str, meet_at: Iterable[str] = ()) -> Part:
     return Part(
         name=name,
         group=EDGES,
-        wants=(_LEASES,),
         made_of=(Service,),
         addresses=addresses,
         wishes=wishes,

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
+from moorage.announce.roll import NODES, own_lease
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig import Access
 from moorage.client.kubeconfig_io import load
@@ -27,6 +29,7 @@ from moorage.model.kinds import BY_TYPE, ENDPOINT_SLICES, SERVICES
 from moorage.model.meta import Condition, Key, Object, ObjectMeta
 from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
+from moorage.run.announcements import WANTS
 from moorage.run.bench_bytes_io import Carried, Meter
 from moorage.run.bench_bytes_sizes import protobuf_size
 from moorage.run.bench_objects import ENDPOINTS, NAMESPACE, service, slice_of
@@ -44,6 +47,7 @@ CHANGED: dict[type[Object], Key] = {
     Service: Key(NAMESPACE, "web-0"),
     EndpointSlice: Key(NAMESPACE, "web-0-abcde"),
     Node: Key("", "node-0"),
+    Lease: NODES.lease("node-0"),
 }
 """The objects that are changed again and again."""
 
@@ -62,12 +66,15 @@ class KindCost(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """`renewal` is one write of a leader's Lease; `connections` is how many an agent keeps."""
+    """`renewal` is one write of a leader's Lease; `connections` is how many an agent keeps, `announcing` how many of them to
+    follow what it announces.
+    """
 
     kinds: tuple[KindCost, ...]
     renewal: Carried
     renewals_per_second: float
     connections: int
+    announcing: int
     endpoints: int
 
 
@@ -80,14 +87,14 @@ async def bench_bytes(services: int, nodes: int, step: Callable[[str], None]) ->
             async with HttpClient(access, user_agent="moorage-bench") as writer:
                 step(f"writing {services} Services with a slice of {ENDPOINTS} endpoints each, and {nodes} Nodes")
                 await _fill(writer, services, nodes)
-                followed = wants(NodeSettings(name="node-0"))
+                followed = (*wants(NodeSettings(name="node-0")), *WANTS)
                 by_type = {each.type: each for each in followed}
                 kinds = []
-                for type_, change in ((Service, _relabel), (EndpointSlice, _turn), (Node, _beat)):
+                for type_, change in ((Service, _relabel), (EndpointSlice, _turn), (Node, _beat), (Lease, _live)):
                     step(f"following {BY_TYPE[type_].plural}")
                     kinds.append(await _follow(access, by_type[type_], writer, change))
                 renewal = await _renew(access, writer)
-    return Report(tuple(kinds), renewal, 1 / Terms().retry_period, len(followed), ENDPOINTS)
+    return Report(tuple(kinds), renewal, 1 / Terms().retry_period, len(followed), len(WANTS), ENDPOINTS)
 
 
 async def _fill(client: HttpClient, services: int, nodes: int) -> None:
@@ -98,6 +105,7 @@ async def _fill(client: HttpClient, services: int, nodes: int) -> None:
     for number in range(nodes):
         await client.create(_node(number))
         await client.merge_patch(Node, Key("", f"node-{number}"), {"status": msgspec.to_builtins(_status(number))}, "status")
+        await client.create(_announcing(f"node-{number}", 1.8e9))
 
 
 def _node(number: int) -> Node:
@@ -202,6 +210,16 @@ async def _beat(client: HttpClient, number: int) -> object:
 
 def _with_time(conditions: Iterable[Condition], at: str) -> tuple[Condition, ...]:
     return tuple(replace(each, last_heartbeat_time=at) for each in conditions)
+
+
+async def _live(client: HttpClient, number: int) -> object:
+    """A node that announces says that it is still there."""
+    known = await client.get(Lease, CHANGED[Lease])
+    return await client.update(_announcing("node-0", 1.8e9 + number, known))
+
+
+def _announcing(name: str, now: float, known: Lease | None = None) -> Lease:
+    return own_lease(NODES, name, (ip_address("192.0.2.1"),), now, known)
 
 
 async def _renew(access: Access, writer: HttpClient) -> Carried:

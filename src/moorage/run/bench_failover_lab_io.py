@@ -16,7 +16,6 @@ import os
 import signal
 import socket
 import tempfile
-import time
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec.structs import replace
 
+from moorage.announce.election import elect
 from moorage.announce.roll import NODES, Group, view_of
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
@@ -57,8 +57,6 @@ CLUSTER = "10.244.0.0/16"
 PROGRAM = (*PYTHON, bench_failover_load_io.__file__)
 PAUSE = 0.02
 FORM_SECONDS = 30.0
-STEADY = 1.0
-"""Seconds without a move of an address after which it is where the election wants it."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -136,17 +134,15 @@ class FailoverLab(Stacked):
         mac = found[0].get_attr("NDA_LLADDR") if found else None
         return next((name for name in self.names if self.mac(name) == mac), None)
 
+    async def ask(self, address: IPv4Address) -> Asking:
+        """Another program at the client, which asks this address until the lab ends."""
+        return Asking(await self._spawn("client", "ask", str(address), str(PORT), str(self._rate)))
+
     async def formed(self) -> None:
-        """Returns once everybody votes, and one has answered for the first address for a while: one that was there sooner
-        than the node that the election names hands it over.
-        """
-        owner, since = None, 0.0
+        """Returns once everybody votes, and the first address is where it stays: with the one that is elected among all."""
+        elected = elect(dict.fromkeys(self.addresses, self.names), frozenset(self.names))[self.addresses[0]]
         async with asyncio.timeout(FORM_SECONDS):
-            while owner is None or time.monotonic() < since + STEADY:
-                complete = set((await self.view()).members) == set(self.names)
-                now = await self.owner(self.addresses[0]) if complete else None
-                if now is None or now != owner:
-                    owner, since = now, time.monotonic()
+            while set((await self.view()).members) != set(self.names) or await self.owner(self.addresses[0]) != elected:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
         await self.asking.answered()
 
@@ -222,8 +218,7 @@ class FailoverLab(Stacked):
             self.agents[name] = agent
             self._stack.callback(agent.stop)
         await asyncio.gather(*(each.start() for each in self.agents.values()))
-        client = await self._spawn("client", "ask", str(self.addresses[0]), str(PORT), str(self._rate))
-        self.asking = Asking(client)
+        self.asking = await self.ask(self.addresses[0])
 
     def _agent(self, name: str, kubeconfig: Path, log: Path) -> AgentProcess:
         return AgentProcess(self.namespace(name), name, kubeconfig, log, ("--cluster-cidr", CLUSTER))

@@ -3,8 +3,7 @@
     snapshot (+ peers, pools, advertisements) -> sessions, routes -> BGPSpeaker -> routers
                                                  what was sent    -> ServiceBGPStatus, events, figures
 
-Its kinds are followed by a mirror of their own: forwarding does not wait for them. No program is started before a BGPPeer
-selects the node.
+No program is started before a BGPPeer selects the node.
 """
 
 from __future__ import annotations
@@ -18,20 +17,21 @@ import structlog
 
 from moorage.announce.bgp_peers import Problem, Sessions, peers_of, secret_key, sessions
 from moorage.announce.bgp_routes import Routes, routes
-from moorage.announce.bgp_status import NODE_LABEL, by_key, changes, peers_by_service, statuses
+from moorage.announce.bgp_status import peers_by_service, statuses
 from moorage.announce.selection import bgp_wishes
-from moorage.client.mirror_io import Mirror, Want
-from moorage.client.perform_io import perform
 from moorage.model.cluster import Node, eligible
 from moorage.model.config import Secret
-from moorage.model.errors import ApiError, HostError
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key
 from moorage.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, ServiceBGPStatus
 from moorage.model.ports import Client
 from moorage.model.reason import Reason
-from moorage.model.snapshot import Snapshot
+from moorage.model.service import Service
+from moorage.model.slices import EndpointSlice
+from moorage.model.snapshot import Changes, Snapshot
 from moorage.observe.figures import BGPPeerFigures, Figures
+from moorage.run.bgp_passwords import Passwords
+from moorage.run.status_keeper import StatusKeeper
 from moorage.run.tell_io import Teller
 
 if TYPE_CHECKING:
@@ -39,15 +39,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.25
 """Between two looks at this node's health, while it speaks BGP."""
-SECRET_SECONDS = 30.0
-"""After which passwords are read again: nobody tells when one changes."""
-STATUS_PAUSE = 0.2
-STATUS_RETRY = 5.0
-STATUS_SECONDS = 60.0
-"""After which the objects of this node are listed again, for others may have deleted one."""
 GOODBYE_SECONDS = 2.0
 
-BGP_WANTS = tuple(Want(each, optional=True) for each in (IPAddressPool, BGPPeer, BGPAdvertisement, Community, BFDProfile))
+ASKED = (Service, EndpointSlice, Node, IPAddressPool, BGPPeer, BGPAdvertisement, Community, BFDProfile)
+"""The kinds that sessions and routes are made of."""
 
 log = structlog.get_logger()
 
@@ -61,10 +56,10 @@ def _judge(snapshot: Snapshot, node_name: str, secrets: Mapping[Key, Secret | No
 
 
 class _Judged:
-    """What the last look was about. Snapshots and Secrets are compared by identity: they are never altered."""
+    """What the last look was about. The objects of a kind and Secrets are compared by identity: they are never altered."""
 
-    def __init__(self, others: Snapshot, own: Snapshot, secrets: Mapping[Key, Secret | None], healthy: bool) -> None:
-        self._parts = (others, own, secrets)
+    def __init__(self, snapshot: Snapshot, secrets: Mapping[Key, Secret | None], healthy: bool) -> None:
+        self._parts = (*(snapshot.by_type.get(each) for each in ASKED), secrets)
         self._healthy = healthy
 
     def __eq__(self, other: object) -> bool:
@@ -77,7 +72,9 @@ class _Judged:
 
 
 class BGP:
-    """`snapshot` gives Services, EndpointSlices and Nodes, None while unknown; `healthy` is whether this node forwards."""
+    """`snapshot` gives ASKED, None while unknown; `moved` is to be called with each of its changes. `healthy` is whether this
+    node forwards.
+    """
 
     def __init__(
         self,
@@ -94,40 +91,34 @@ class BGP:
         self._snapshot = snapshot
         self._healthy = healthy
         self._figures = figures
-        self._mirror = Mirror(client, BGP_WANTS)
         self._speaker: BGPSpeaker | None = None
         self._seen: Snapshot = Snapshot()
         self._judged: _Judged | None = None
         self._routes = Routes()
         self._problems: frozenset[tuple[Key, str]] = frozenset()
-        self._secrets: dict[Key, Secret | None] = {}
-        self._wanted: frozenset[Key] = frozenset()
-        self._unread = asyncio.Event()
         self._moved = asyncio.Event()
-        self._told = asyncio.Event()
+        self._passwords = Passwords(client, self._moved.set)
+        self._statuses = StatusKeeper(client, ServiceBGPStatus, node, self._wanted_statuses)
+
+    def moved(self, changes: Changes) -> None:
+        if changes.everything or any(changes.of(each) for each in ASKED):
+            self.look_again()
 
     def look_again(self) -> None:
-        """The snapshot is another."""
+        """The node's health is another."""
         self._moved.set()
 
     async def run(self) -> None:
         """Speaks until cancelled; then takes its routes back, but for peers that keep them while an eligible node restarts."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._mirror.run(), name="BGP objects")
-                tasks.create_task(self._follow(), name="BGP changes")
-                tasks.create_task(self._read_secrets(), name="BGP passwords")
-                tasks.create_task(self._keep_statuses(), name="BGP statuses")
+                tasks.create_task(self._passwords.run(), name="BGP passwords")
+                tasks.create_task(self._statuses.run(), name="BGP statuses")
                 while True:
                     await self._wait()
                     await self._look()
         finally:
             await self._leave()
-
-    async def _follow(self) -> None:
-        while True:
-            await self._mirror.next()
-            self._moved.set()
 
     async def _wait(self) -> None:
         try:
@@ -138,12 +129,10 @@ class BGP:
         self._moved.clear()
 
     async def _look(self) -> None:
-        others = self._snapshot()
-        if others is None or not self._mirror.synced:
+        snapshot = self._snapshot()
+        if snapshot is None:
             return
-        own = self._mirror.snapshot
-        node = others.get(Node, Key("", self._node))
-        snapshot = Snapshot({**others.by_type, **own.by_type})
+        node = snapshot.get(Node, Key("", self._node))
         peers = peers_of(snapshot, node) if node is not None else ()
         healthy = self._healthy()
         if self._speaker is None:
@@ -152,10 +141,8 @@ class BGP:
             from moorage.announce.bgp_io import BGPSpeaker  # it loads pyroute2, which takes 0.2 s
 
             self._speaker = await BGPSpeaker(self._say, self._hear).__aenter__()
-        self._wanted = frozenset(key for peer in peers if (key := secret_key(peer)) is not None)
-        if not self._wanted <= self._secrets.keys():
-            self._unread.set()
-        judged = _Judged(others, own, self._secrets, healthy)
+        self._passwords.want(frozenset(key for peer in peers if (key := secret_key(peer)) is not None))
+        judged = _Judged(snapshot, self._passwords.known, healthy)
         if judged != self._judged:
             self._judged, self._seen = judged, snapshot
             await self._speak(self._speaker, snapshot, healthy)
@@ -163,34 +150,11 @@ class BGP:
     async def _speak(self, speaker: BGPSpeaker, snapshot: Snapshot, healthy: bool) -> None:
         """Judged on a thread: 5,000 announced Services take 0.35 s, and forwarding does not wait for that."""
         begun = time.monotonic()
-        made, self._routes = await asyncio.to_thread(_judge, snapshot, self._node, self._secrets, healthy)
+        made, self._routes = await asyncio.to_thread(_judge, snapshot, self._node, self._passwords.known, healthy)
         self._tell((*made.problems, *self._routes.problems))
         speaker.follow(made.sessions, self._routes.routes)
         self._hear()
         await asyncio.sleep(time.monotonic() - begun)
-
-    async def _read_secrets(self) -> None:
-        """On a task of its own: a server that does not answer holds up nothing else."""
-        while True:
-            try:
-                async with asyncio.timeout(SECRET_SECONDS):
-                    await self._unread.wait()
-            except TimeoutError:
-                pass
-            self._unread.clear()
-            found = {key: await self._read_secret(key) for key in self._wanted}
-            if found != self._secrets:
-                self._secrets = found
-                self._moved.set()
-
-    async def _read_secret(self, key: Key) -> Secret | None:
-        try:
-            return await self._client.get(Secret, key)
-        except ApiError as error:
-            log.warning("a password cannot be read", secret=str(key), error=error.message)
-            return None
-        except HostError:
-            return self._secrets.get(key)
 
     def _tell(self, problems: tuple[Problem, ...]) -> None:
         """Each problem once, for as long as it lasts."""
@@ -209,59 +173,22 @@ class BGP:
                 str(key): BGPPeerFigures(each.up, len(each.sent), each.established)
                 for key, each in self._speaker.states.items()
             }
-            self._told.set()
+            self._statuses.look()
 
-    def _statuses(self) -> Mapping[Key, ServiceBGPStatus]:
+    def _wanted_statuses(self) -> Mapping[Key, ServiceBGPStatus]:
         node = self._seen.get(Node, Key("", self._node))
         if node is None or self._speaker is None:
             return {}
         sent = {key: each.sent for key, each in self._speaker.states.items()}
         return statuses(node, peers_by_service(self._routes.services, sent))
 
-    async def _keep_statuses(self) -> None:
-        """The API holds what has been announced, a moment later. Nothing is asked of it before there is a session."""
-        held: Mapping[Key, ServiceBGPStatus] | None = None
-        listed = 0.0
-        await self._told.wait()
-        while True:
-            self._told.clear()
-            if held is None or time.monotonic() > listed + STATUS_SECONDS:
-                held, listed = await self._list_statuses(), time.monotonic()
-            wanted = self._statuses()
-            if held is not None and not await self._perform_statuses(held, wanted):
-                held = None
-            elif held is not None:
-                held = wanted
-            await asyncio.sleep(STATUS_PAUSE if held is not None else STATUS_RETRY)
-            try:
-                async with asyncio.timeout(STATUS_SECONDS if held is not None else 0.0):
-                    await self._told.wait()
-            except TimeoutError:
-                continue
-
-    async def _list_statuses(self) -> Mapping[Key, ServiceBGPStatus] | None:
-        """Those of this node that the API holds, None where it does not tell."""
-        try:
-            found, _ = await self._client.list(ServiceBGPStatus, labels=f"{NODE_LABEL}={self._node}")
-        except (ApiError, HostError) as error:
-            log.warning("the statuses of BGP are not kept", error=str(error))
-            return None
-        return by_key(found)
-
-    async def _perform_statuses(self, held: Mapping[Key, ServiceBGPStatus], wanted: Mapping[Key, ServiceBGPStatus]) -> bool:
-        failures = await perform(self._client, changes(held, wanted), "moorage-node", time.time)
-        for each in failures:
-            log.warning("a status of BGP is not written", error=each.message)
-        return not failures
-
     async def _leave(self) -> None:
         if self._speaker is None:
             return
-        held = self._statuses()
         hold = self._healthy() and eligible(self._seen.get(Node, Key("", self._node)))
         await self._speaker.leave(hold=hold)
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._perform_statuses(held, {})
+                await self._statuses.take_away()
         except TimeoutError:
             log.warning("the statuses of BGP are left as they are: the API server does not answer")

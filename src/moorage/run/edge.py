@@ -34,6 +34,7 @@ from moorage.model.withdrawal import EDGE
 from moorage.observe.health_io import HealthServer
 from moorage.run.access import access_of
 from moorage.run.acknowledge_io import Acknowledger
+from moorage.run.announcements import LEASES, Known, follow
 from moorage.run.announcing import Announcing
 from moorage.run.announcing_part import edge_part
 from moorage.run.begin_io import look_around
@@ -88,12 +89,15 @@ async def _work(settings: EdgeSettings, leaving: asyncio.Event) -> None:
         acknowledger = Acknowledger(client, EDGE, settings.name)
         mirror = Mirror(client, [Want(Service, keep=lean), Want(EndpointSlice, keep=lean), Want(Node)])
         part = edge_part(settings.name, settings.interface, settings.meet_at)
-        announcing = Announcing(part, client, mirror, teller, lambda: standing.healthy)
+        leases = Mirror(client, (LEASES,))
+        announcing = Announcing(part, client, Known(mirror, leases), teller, lambda: standing.healthy)
         seen = _Seen(mirror, probes, prober, settings.keep_source)
         kernel = _Kernel(forwarder, acknowledger, proxies, accepting)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(mirror.run(), name="mirror")
+                tasks.create_task(leases.run(), name="Leases")
+                tasks.create_task(follow(leases, announcing.moved), name="changes of Leases")
                 tasks.create_task(teller.run(), name="events")
                 tasks.create_task(health.serve(), name="health")
                 tasks.create_task(guard(forwarder, teller.say), name="guard")

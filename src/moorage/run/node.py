@@ -40,10 +40,8 @@ from moorage.observe.health_io import Health, HealthServer
 from moorage.observe.metrics_io import MetricsServer
 from moorage.run.access import access_of
 from moorage.run.acknowledge_io import Acknowledger
-from moorage.run.announcing import Announcing
-from moorage.run.announcing_part import node_part
+from moorage.run.announcers import Announcers
 from moorage.run.begin_io import look_around
-from moorage.run.bgp import BGP
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.run.local_checks import LocalChecks
@@ -119,14 +117,14 @@ async def run_node(settings: NodeSettings) -> None:
         itself = partial(_own_node, mirror, settings.name)
         teller = Teller(client, "moorage-node", itself)
         standing = Standing(forwarder, teller.say, settings.self_check_port)
-        announcing = Announcing(node_part(settings.name), client, mirror, teller, lambda: standing.healthy)
+        announcers = Announcers(settings.name, client, mirror, teller, standing, forwarder.figures)
         health = HealthServer(settings.health_port, lambda: node_health(settings.name, standing.health(), mirror.snapshot))
         health.listen()
         standing.listen()
         servers: list[HealthServer | MetricsServer] = [health]
         if metrics_at is not None:
             table = partial(_own_table, forwarder)
-            measurements = Measurements(forwarder.figures, table, NftCounters(), lambda: announcing.state)
+            measurements = Measurements(forwarder.figures, table, NftCounters(), lambda: announcers.state)
             servers.append(MetricsServer(*metrics_at, measurements.render))
         async with asyncio.TaskGroup() as tasks:
             starting = tasks.create_task(asyncio.to_thread(datapath.start), name="datapath")
@@ -138,11 +136,8 @@ async def run_node(settings: NodeSettings) -> None:
             tasks.create_task(standing.run(), name="self-check")
             acknowledger = Acknowledger(client, NODE, settings.name, itself)
             tasks.create_task(acknowledger.run(), name="acknowledgements")
-            tasks.create_task(announcing.run(), name="announcing")
+            tasks.create_task(announcers.run(), name="announcers")
             moved = asyncio.Event()
-            bgp = BGP(settings.name, client, teller, lambda: _synced(mirror), lambda: standing.healthy, forwarder.figures)
-            tasks.create_task(bgp.run(), name="BGP")
-            tasks.create_task(_follow_standing(standing, bgp.look_again), name="standing")
             if settings.dns_port:
                 tasks.create_task(serve_dns("0.0.0.0", settings.dns_port, lambda: _synced(mirror)), name="dns")
                 tasks.create_task(_offer_dns(settings, mirror, client, moved), name="dns slice")
@@ -150,17 +145,10 @@ async def run_node(settings: NodeSettings) -> None:
             with closing(LocalChecks(standing.health, teller)) as checks:
 
                 def tell(changes: Changes) -> None:
-                    announcing.moved(changes)
-                    bgp.look_again()
+                    announcers.moved(changes)
                     moved.set()
 
                 await _forward(settings, network, mirror, forwarder, _Followers(checks, acknowledger, tell))
-
-
-async def _follow_standing(standing: Standing, tell: Callable[[], None]) -> None:
-    while True:
-        await standing.changed()
-        tell()
 
 
 class _Followers(NamedTuple):

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from moorage.model.cluster import Event, Node
+from moorage.announce.roll import NODES
+from moorage.model.cluster import Event, Lease, Node
 from moorage.model.config import ConfigMap
 from moorage.model.errors import ApiError, UserError
 from moorage.model.lb import IPAddressPool
@@ -31,7 +32,7 @@ from moorage.table.trace import Packet, Verdict, trace
 PING = "icmp"
 NOT_FOUND = 404
 ANNOUNCED = (IPAddressPool, L2Advertisement, BGPAdvertisement, ServiceL2Status)
-OPTIONAL: tuple[type[Object], ...] = (ServiceCIDR, IPAddressPool, *ANNOUNCED)
+OPTIONAL: tuple[type[Object], ...] = (ServiceCIDR, *ANNOUNCED)
 """A server before Kubernetes 1.33 has no ServiceCIDRs, and one without MetalLB's definitions none of its kinds."""
 
 
@@ -157,5 +158,12 @@ async def ask_explain(client: Client, name: str, settings: NetworkSettings) -> E
 
 
 async def ask_drain(client: Client, node: str) -> Forecast:
-    """What would become of the cluster without that node."""
-    return forecast(await read_cluster(client, (Node, Pod, Service, EndpointSlice, *ANNOUNCED)), node)
+    """What would become of the cluster without that node. Where nobody has ever announced, there is no view."""
+    snapshot = await read_cluster(client, (Node, Pod, Service, EndpointSlice, *ANNOUNCED))
+    try:
+        view = await client.get(Lease, NODES.view)
+    except ApiError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return forecast(snapshot, node)
+    return forecast(snapshot.with_objects(Lease, {view.key: view}), node)
