@@ -13,7 +13,7 @@ from moorage.run.state_io import DEFAULT_INSTANCE, require_running
 
 if TYPE_CHECKING:
     from moorage.model.ports import Client
-    from moorage.table.trace import Verdict
+    from moorage.run.questions import Traced
 
 T = TypeVar("T")
 
@@ -68,7 +68,8 @@ def trace(
         str,
         typer.Option(
             "--to",
-            help="ADDRESS:PORT or SERVICE[.NAMESPACE]:PORT, with /udp or /sctp where not TCP; ADDRESS/icmp: a ping",
+            help="ADDRESS:PORT or SERVICE[.NAMESPACE]:PORT (or [NAMESPACE/]SERVICE:PORT), with /udp or /sctp where not TCP; "
+            "ADDRESS/icmp: a ping. From outside a Service is asked at its load-balancer address, or a NodePort",
         ),
     ],
     at: Annotated[str, typer.Option(help="node at which a packet from outside arrives")] = "",
@@ -84,11 +85,12 @@ def trace(
     from moorage.table.trace import Action
 
     wanted, settings = parse_target(target), network_settings(cluster_cidr, nodeport_addresses)
-    node, verdict = ask(kubeconfig, instance, lambda client: ask_trace(client, source, wanted, at, settings))
+    traced = ask(kubeconfig, instance, lambda client: ask_trace(client, source, wanted, at, settings))
+    verdict = traced.verdict
     if output is Output.JSON:
-        print_json(as_json(node, verdict))
+        print_json(as_json(traced))
     else:
-        console.print(f"on {node}:")
+        console.print(f"on {traced.node}:")
         for step in verdict.steps:
             console.print(f"  {step.text} [dim]{step.reason.value}[/dim]", soft_wrap=True)
         console.print(f"[bold]{verdict.action.value}[/bold] [dim]{verdict.reason.value}[/dim]")
@@ -96,8 +98,9 @@ def trace(
         raise SystemExit(1)
 
 
-def as_json(node: str, verdict: Verdict) -> Mapping[str, object]:
-    """What `moorage trace` found, in words and numbers; addresses as text."""
+def as_json(traced: Traced) -> Mapping[str, object]:
+    """What `moorage trace` found, in words and numbers; addresses as text. `port` is 0 and `protocol` null in a ping."""
+    packet, verdict = traced.packet, traced.verdict
     deliveries = [
         {
             "address": str(each.backend.address),
@@ -109,7 +112,11 @@ def as_json(node: str, verdict: Verdict) -> Mapping[str, object]:
         for each in verdict.deliveries
     ]
     return {
-        "node": node,
+        "node": traced.node,
+        "source": str(packet.source),
+        "destination": str(packet.destination),
+        "port": packet.destination_port,
+        "protocol": packet.protocol.value if packet.protocol is not None else None,
         "action": verdict.action.value,
         "reason": verdict.reason.value,
         "service": str(verdict.service) if verdict.service else None,

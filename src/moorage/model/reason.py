@@ -27,6 +27,8 @@ class Reason(enum.Enum):
     """The node answers an echo request in the name of a Service that has a backend."""
     NOT_A_SERVICE = "NotAService"
     """No Service owns this address and port: the packet is routed as any other."""
+    ADDRESS_CHOSEN = "AddressChosen"
+    """A Service was asked for by its name: the message says which of its addresses a client asks from there."""
     FRONTEND_FOUND = "FrontendFound"
     """The packet's destination is a frontend of a Service."""
     SOURCE_KEPT = "SourceKept"

@@ -4,9 +4,12 @@ real cluster.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from moorage.announce.roll import NODES
 from moorage.model.cluster import Event, Lease, Node
@@ -14,10 +17,11 @@ from moorage.model.config import ConfigMap
 from moorage.model.errors import ApiError, UserError
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key, Object
-from moorage.model.metallb import BGPAdvertisement, L2Advertisement, ServiceL2Status
-from moorage.model.net import Address, Protocol, parse_address
+from moorage.model.metallb import BGPAdvertisement, L2Advertisement, ServiceBGPStatus, ServiceL2Status
+from moorage.model.net import Address, Family, Protocol, parse_address
 from moorage.model.pods import Pod
 from moorage.model.ports import Client
+from moorage.model.reason import Reason
 from moorage.model.service import Service
 from moorage.model.service_cidrs import ServiceCIDR
 from moorage.model.slices import EndpointSlice
@@ -27,18 +31,23 @@ from moorage.observe.explain import Explanation, explain_service
 from moorage.observe.migrate import Migration, check
 from moorage.table.compile import compile_table
 from moorage.table.facts import NetworkSettings, node_facts
-from moorage.table.trace import Packet, Verdict, trace
+from moorage.table.ingress import ingress_addresses
+from moorage.table.reach import Asker, Reached, reached
+from moorage.table.trace import Packet, Step, Verdict, trace
+from moorage.table.types import NodeFacts
+
+Status = TypeVar("Status", ServiceL2Status, ServiceBGPStatus)
 
 PING = "icmp"
 NOT_FOUND = 404
-ANNOUNCED = (IPAddressPool, L2Advertisement, BGPAdvertisement, ServiceL2Status)
+ANNOUNCED = (IPAddressPool, L2Advertisement, BGPAdvertisement, ServiceL2Status, ServiceBGPStatus)
 OPTIONAL: tuple[type[Object], ...] = (ServiceCIDR, *ANNOUNCED)
 """A server before Kubernetes 1.33 has no ServiceCIDRs, and one without MetalLB's definitions none of its kinds."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """`ADDRESS:PORT[/tcp|udp|sctp]` or `SERVICE[.NAMESPACE]:PORT[/...]`; `ADDRESS/icmp` is an echo request, with port 0 and no
-    protocol. `host` is as it was typed.
+    """`ADDRESS:PORT[/tcp|udp|sctp]`, `SERVICE[.NAMESPACE]:PORT[/...]` or `[NAMESPACE/]SERVICE:PORT[/...]`; `ADDRESS/icmp` is an
+    echo request, with port 0 and no protocol. `host` is an address as it was typed, or SERVICE[.NAMESPACE].
     """
 
     host: str
@@ -48,7 +57,7 @@ class Target(msgspec.Struct, frozen=True):
 
 def parse_target(text: str) -> Target:
     """Raises UserError that shows the form."""
-    place, _, protocol = text.partition("/")
+    place, _, protocol = _by_dns(text).partition("/")
     if place and protocol.lower() == PING:
         return Target(place.strip("[]"), 0, None)
     host, _, port = place.rpartition(":")
@@ -65,6 +74,15 @@ def parse_target(text: str) -> Target:
     return Target(host.strip("[]"), number, known)
 
 
+def _by_dns(text: str) -> str:
+    """NAMESPACE/NAME, as `explain` takes it, is NAME.NAMESPACE: what is left of the first slash has no port then."""
+    namespace, slash, rest = text.partition("/")
+    name = re.match(r"[a-z0-9-]+(?=[:/])", rest)
+    if not slash or name is None or not re.fullmatch("[a-z0-9-]+", namespace):
+        return text
+    return f"{name[0]}.{namespace}{rest[name.end() :]}"
+
+
 async def read_cluster(client: Client, types: tuple[type[Object], ...]) -> Snapshot:
     """One list of each kind. A server that does not have one of OPTIONAL has no objects of it."""
     snapshot = Snapshot()
@@ -79,17 +97,31 @@ async def read_cluster(client: Client, types: tuple[type[Object], ...]) -> Snaps
     return snapshot
 
 
-async def ask_trace(client: Client, vantage: str, target: Target, node: str, settings: NetworkSettings) -> tuple[str, Verdict]:
-    """The node that decides, and its verdict. `vantage` is pod/[NAMESPACE/]NAME, node/NAME or an address outside;
-    `node` is where a packet from outside arrives, by default the node whose address is asked for, or the first. `settings` are
-    those of the node agents.
+class Traced(NamedTuple):
+    """The node that decides, the packet as it arrives there, and what becomes of it."""
+
+    node: str
+    packet: Packet
+    verdict: Verdict
+
+
+async def ask_trace(client: Client, vantage: str, target: Target, node: str, settings: NetworkSettings) -> Traced:
+    """`vantage` is pod/[NAMESPACE/]NAME, node/NAME or an address outside; `node` is where a packet from outside arrives, by
+    default the node whose address is asked for, or that says that it announces it, or the first. A Service that is asked for by
+    its name from outside is asked at an address that leads there (`table.reach`). `settings` are those of the node agents.
     """
-    snapshot = await read_cluster(client, (Service, EndpointSlice, Node, Pod, ServiceCIDR))
-    destination = _destination(snapshot, target)
-    name, source, local = _source(snapshot, vantage, node, destination)
+    snapshot = await read_cluster(client, (Service, EndpointSlice, Node, Pod, ServiceCIDR, ServiceL2Status, ServiceBGPStatus))
+    outside = _outside(snapshot, vantage, settings)
+    asked = _asked(snapshot, target, outside, node_facts(node or _first(snapshot), snapshot, settings))
+    name, source, local = _source(snapshot, vantage, node, asked.address)
+    if snapshot.get(Node, Key("", name)) is None:
+        raise UserError(f"there is no Node {name}")
     facts = node_facts(name, snapshot, settings)
-    packet = Packet(source, destination, target.protocol, target.port, local)
-    return name, trace(compile_table(snapshot, facts), facts, packet)
+    packet = Packet(source, asked.address, target.protocol, asked.port, local)
+    verdict = trace(compile_table(snapshot, facts), facts, packet)
+    if asked.text:
+        verdict = replace(verdict, steps=(Step(Reason.ADDRESS_CHOSEN, asked.text), *verdict.steps))
+    return Traced(name, packet, verdict)
 
 
 async def ask_migration(client: Client) -> Migration:
@@ -98,13 +130,24 @@ async def ask_migration(client: Client) -> Migration:
     return check(snapshot)
 
 
-def _destination(snapshot: Snapshot, target: Target) -> Address:
+def _outside(snapshot: Snapshot, vantage: str, settings: NetworkSettings) -> Address | None:
+    """The vantage point where it is an address that is neither a node's nor in a Pod network."""
+    address = parse_address(vantage)
+    sources = node_facts("", snapshot, settings).locality.cluster_sources
+    is_inside = address is None or any(address.version == each.version and address in each for each in sources)
+    return None if is_inside else address
+
+
+def _asked(snapshot: Snapshot, target: Target, outside: Address | None, node: NodeFacts) -> Reached:
+    """An address is asked as it is, without a word."""
     address = parse_address(target.host)
     if address is not None:
-        return address
+        return Reached(address, target.port, "")
     name, _, namespace = target.host.partition(".")
     service = snapshot.get(Service, Key(namespace.partition(".")[0] or "default", name))
-    found = parse_address(service.spec.cluster_ip) if service else None
+    family = Family.of(outside) if outside is not None else Family.IPV4
+    asker = Asker(family, target.protocol, target.port, node if outside is not None else None)
+    found = reached(service, asker) if service is not None else None
     if found is None:
         raise UserError(f"{target.host!r} is neither an address nor a Service with one: write NAME or NAME.NAMESPACE")
     return found
@@ -120,6 +163,8 @@ def _source(snapshot: Snapshot, vantage: str, at: str, destination: Address) -> 
             address = _of_family(ips, destination)
             if pod is None or address is None:
                 raise UserError(f"there is no Pod {key} with an IPv{destination.version} address")
+            if not pod.spec.node_name:
+                raise UserError(f"the Pod {key} has no node yet")
             return pod.spec.node_name, address, False
         case ["node", name]:
             return name, _node_address(snapshot, name, destination), True
@@ -143,11 +188,28 @@ def _of_family(texts: Iterable[str], destination: Address) -> Address | None:
 
 
 def _entry(snapshot: Snapshot, destination: Address) -> str:
+    """Where a packet from outside arrives. One that nobody says to announce may arrive anywhere."""
+    first = _first(snapshot)
+    owner = [each.metadata.name for each in snapshot.all(Node).values() if str(destination) in each.internal_ips]
+    holders = {key for key, each in snapshot.all(Service).items() if destination in ingress_addresses(each)}
+    announcers = [*_announcers(snapshot, ServiceL2Status, holders), *_announcers(snapshot, ServiceBGPStatus, holders)]
+    return (*sorted(owner), *announcers, first)[0]
+
+
+def _announcers(snapshot: Snapshot, type_: type[Status], holders: set[Key]) -> Iterator[str]:
+    """The nodes that say so of one of these Services."""
+    for each in snapshot.all(type_).values():
+        status = each.status
+        is_ours = Key(status.service_namespace, status.service_name) in holders
+        if is_ours and snapshot.get(Node, Key("", status.node)) is not None:
+            yield status.node
+
+
+def _first(snapshot: Snapshot) -> str:
     names = sorted(key.name for key in snapshot.all(Node))
     if not names:
         raise UserError("the cluster has no Node yet")
-    owner = [name for name in names if str(destination) in snapshot.all(Node)[Key("", name)].internal_ips]
-    return (owner or names)[0]
+    return names[0]
 
 
 async def ask_explain(client: Client, name: str, settings: NetworkSettings) -> Explanation:
