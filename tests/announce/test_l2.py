@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from moorage.announce.l2 import announced, status_name, statuses, wanted
+from moorage.announce.l2 import announced, statuses, wanted
 from moorage.announce.selection import L2Wish
 from moorage.announce.statuses import changes, labels
 from moorage.announce.wish import Wanted
+from moorage.model.announcing import l2_status_name
 from moorage.model.cluster import SYSTEM_NAMESPACE, Node
 from moorage.model.meta import Key, ObjectMeta, OwnerReference
 from moorage.model.metallb import AnnouncingInterface, ServiceL2StatusStatus
@@ -33,8 +34,8 @@ def test_services_that_share_an_address_are_announced_together() -> None:
 
 def test_an_object_for_each_service_that_is_announced() -> None:
     made = statuses("one", {WEB: {"eth1", "eth0"}, DNS: set()}, Node(metadata=ObjectMeta(name="one", uid="u-1")))
-    assert set(made) == {Key(SYSTEM_NAMESPACE, status_name("one", each)) for each in (WEB, DNS)}
-    web = made[Key(SYSTEM_NAMESPACE, status_name("one", WEB))]
+    assert set(made) == {Key(SYSTEM_NAMESPACE, l2_status_name("one", each)) for each in (WEB, DNS)}
+    web = made[Key(SYSTEM_NAMESPACE, l2_status_name("one", WEB))]
     assert web.key.name.endswith(".one")
     assert web.metadata.labels["metallb.io/service-name"] == "web"
     assert web.metadata.owner_references == (OwnerReference("v1", "Node", "one", "u-1"),)

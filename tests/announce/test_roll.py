@@ -7,8 +7,9 @@ from ipaddress import ip_address
 import pytest
 from msgspec.structs import replace
 
-from moorage.announce.roll import CALM, DURATION, EDGES, HEARD, LOST, NODES, RENEW, Roll, own_lease, view_lease, view_of
+from moorage.announce.roll import CALM, DURATION, HEARD, LOST, RENEW, Roll, own_lease, view_lease, view_of
 from moorage.announce.wish import State, View
+from moorage.model.announcing import EDGES, NODES
 from moorage.model.cluster import Lease
 from moorage.model.meta import Key
 

@@ -16,7 +16,7 @@ from moorage.model.meta import Condition, Key, Object, ObjectMeta
 from moorage.model.pods import Container, ContainerPort, Pod, PodIP, PodSpec, PodStatus
 from moorage.model.service import LoadBalancerIngress, LoadBalancerStatus, Service, ServicePort, ServiceSpec, ServiceStatus
 from moorage.model.snapshot import Changes, Snapshot
-from moorage.model.verbs import Bind, Create, Delete, MergePatch, Note, Update, Verb
+from moorage.model.verbs import Bind, Collect, Create, Delete, MergePatch, Note, Update, Verb
 
 READY = Condition(type="Ready", status="True", reason="KubeletReady")
 HTTP = ServicePort(name="http", protocol="TCP", port=80, target_port=8080)
@@ -169,8 +169,10 @@ class World:
                     self._guard(type_, key, patch.get("metadata", {}).get("resourceVersion", ""))
                     tree = merge(msgspec.json.decode(msgspec.json.encode(self.snapshot.all(type_)[key])), patch)
                     self.put(msgspec.json.decode(msgspec.json.encode(tree), type=type_))
-                case Delete(type_, key, uid):
+                case Delete(type_, key, uid) | Collect(type_, key, uid):
                     assert self.snapshot.all(type_)[key].metadata.uid == uid
+                    if isinstance(verb, Collect):
+                        self._guard(type_, key, verb.resource_version)
                     self._set(type_, key, None)
                 case Bind(key, _, name):
                     bound = self.snapshot.all(Pod)[key]

@@ -9,9 +9,7 @@ import pytest
 from moorage.api.auth import AUTHENTICATED, User
 from moorage.api.auth_asks import Ask
 from moorage.api.auth_rules import RoleAuthorizer
-from moorage.control.broken_objects import BrokenObjectsController
-from moorage.control.load_balancers import LoadBalancerController
-from moorage.control.withdrawals import WithdrawalController
+from moorage.control.announcements import OWN_LEASE
 from moorage.deploy.emit import plain, yaml_of
 from moorage.deploy.given import values_of
 from moorage.deploy.objects import trees
@@ -25,14 +23,17 @@ from moorage.model.service import Service
 from moorage.model.slices import EndpointSlice
 from moorage.run.announcements import LEASES
 from moorage.run.announcements import WANTS as ANNOUNCEMENTS
+from moorage.run.controller import MAKERS, Means
 from moorage.run.identities import certified
 from moorage.run.node import wants
-from moorage.settings.roles import NodeSettings
+from moorage.settings.controllers import ON_KUBERNETES
+from moorage.settings.roles import ControllerSettings, NodeSettings
 
 CASES = [(role, right) for role, rights in RIGHTS.items() for right in rights]
+CONTROLLERS = {each: MAKERS[each](Means(ControllerSettings(), None)).wants for each in ON_KUBERNETES}
 FOLLOWED: dict[str, tuple[type[Object], ...]] = {
     NODE: (*(each.type for each in (*wants(NodeSettings(name="node-1", dns_port=53)), *ANNOUNCEMENTS)),),
-    CONTROLLER: (*LoadBalancerController.wants, *BrokenObjectsController.wants, *WithdrawalController.wants),
+    CONTROLLER: tuple(each for one in ON_KUBERNETES for each in CONTROLLERS[one]),
     EDGE: (Service, EndpointSlice, Node, LEASES.type),
 }
 LISTED: dict[str, tuple[type[Object], ...]] = {NODE: (ServiceL2Status, ServiceBGPStatus)}
@@ -104,7 +105,14 @@ def test_the_reason_stands_beside_the_rule() -> None:
 
 def test_a_name_is_enforced_where_rbac_can() -> None:
     leases = [each for each in RIGHTS[CONTROLLER] if each.resources == ("leases",) and each.namespace]
-    assert [plain(rule(each)).get("resourceNames") for each in leases] == [None, ["moorage-controller"]]
+    names = {verb: plain(rule(each)).get("resourceNames") for each in leases for verb in each.verbs}
+    assert names == {
+        "create": None,
+        "get": ["moorage-controller"],
+        "update": ["moorage-controller"],
+        "patch": [OWN_LEASE.name],
+        "delete": None,
+    }
 
 
 @pytest.mark.parametrize(("role", "right"), CASES, ids=[f"{role}-{right.resources[0]}" for role, right in CASES])

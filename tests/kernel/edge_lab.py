@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from moorage.announce.roll import EDGES
+from moorage.model.announcing import EDGES
 from moorage.run.agent_process import AgentProcess
 from moorage.run.bench_failover_lab_io import FailoverLab
 

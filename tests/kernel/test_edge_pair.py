@@ -12,8 +12,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from moorage.announce.roll import EDGES
 from moorage.lab import netns_io
+from moorage.model.announcing import EDGES
 from moorage.model.cluster import Event, Lease
 from moorage.model.service import Service
 from moorage.run.bench_failover_lab_io import CLIENT_ADDRESS

@@ -11,8 +11,9 @@ import subprocess
 import pytest
 
 from moorage.announce import arp
-from moorage.announce.roll import CALM, DURATION, NODES, RENEW
+from moorage.announce.roll import CALM, DURATION, RENEW
 from moorage.lab import netns_io
+from moorage.model.announcing import NODES
 from moorage.model.cluster import Event, Lease
 from moorage.model.metallb import ServiceL2Status
 from moorage.run.bench_failover import bench_failover

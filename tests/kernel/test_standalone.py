@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from moorage.announce.roll import EDGES, view_of
+from moorage.announce.roll import view_of
 from moorage.cli.kubectl import find_kubectl
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.lab.plan import LabPlan
 from moorage.lab.sweep_io import sweep
+from moorage.model.announcing import EDGES
 from moorage.model.cluster import Event, Lease
 from moorage.model.errors import HostError
 from moorage.model.meta import Key, ObjectMeta

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from moorage.announce.election import elect
-from moorage.announce.roll import NODES as SPEAKERS
 from moorage.announce.roll import view_lease
 from moorage.announce.wish import View
+from moorage.model.announcing import NODES as SPEAKERS
 from moorage.model.cluster import Lease, Node, NodeAddress
 from moorage.model.errors import UserError
 from moorage.model.meta import Object, ObjectMeta, ObjectReference, OwnerReference

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from moorage.announce.links import Links
-from moorage.announce.roll import EDGES, NODES, Group, view_of
+from moorage.announce.roll import view_of
 from moorage.announce.selection import L2Wish
 from moorage.announce.wish import View
 from moorage.api.auth import EDGE_PREFIX, NODE_PREFIX, User
@@ -19,6 +19,7 @@ from moorage.api.auth_asks import Ask
 from moorage.api.auth_rules import RoleAuthorizer
 from moorage.client.fake import FakeClient
 from moorage.client.mirror_io import Mirror, Want
+from moorage.model.announcing import EDGES, NODES, Group
 from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, Node, NodeAddress, NodeStatus
 from moorage.model.errors import HostError
 from moorage.model.meta import Key, ObjectMeta

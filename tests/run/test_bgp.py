@@ -15,9 +15,10 @@ from moorage.announce import bgp_io
 from moorage.announce.bgp_io import PeerState
 from moorage.announce.bgp_peers import Session
 from moorage.announce.bgp_routes import Route
-from moorage.announce.roll import NODES, own_lease
+from moorage.announce.roll import own_lease
 from moorage.client.fake import FakeClient
 from moorage.client.mirror_io import Mirror
+from moorage.model.announcing import NODES
 from moorage.model.cluster import TO_BE_DELETED_TAINT, Event, Lease, Node, Taint
 from moorage.model.config import Secret
 from moorage.model.errors import ApiError, HostError

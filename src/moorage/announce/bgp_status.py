@@ -1,15 +1,14 @@
 """What has been announced to whom -> ServiceBGPStatus objects.
 
-There is one object for a node and a Service. Names are made of both, not at random, so that a node can be given the right
-to its own.
+There is one object for a node and a Service.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 from moorage.announce.statuses import labels, owner
+from moorage.model.announcing import bgp_status_name
 from moorage.model.cluster import Node
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.metallb import ServiceBGPStatus, ServiceBGPStatusStatus
@@ -43,7 +42,7 @@ def _status(node: Node, service: Key, namespace: str, peers: tuple[str, ...]) ->
     name = node.metadata.name
     return ServiceBGPStatus(
         metadata=ObjectMeta(
-            name=f"bgp-{name}-{hashlib.sha256(str(service).encode()).hexdigest()[:10]}",
+            name=bgp_status_name(name, service),
             namespace=namespace,
             labels=labels(name, service),
             owner_references=(owner(node),),

@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-from moorage.announce.roll import Group
+from moorage.model.announcing import Group
 from moorage.model.errors import HostError
 
 _PATIENCE = 2.0

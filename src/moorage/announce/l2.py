@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from ipaddress import ip_address
 
 from moorage.announce.selection import L2Wish
 from moorage.announce.statuses import labels, owner
 from moorage.announce.wish import Wanted
+from moorage.model.announcing import l2_status_name
 from moorage.model.cluster import SYSTEM_NAMESPACE, Node
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.metallb import AnnouncingInterface, ServiceL2Status, ServiceL2StatusStatus
@@ -35,11 +35,6 @@ def announced(held: Iterable[str], wishes: Mapping[Address, L2Wish], at: Mapping
     return found
 
 
-def status_name(node: str, service: Key) -> str:
-    """A node may write the names that end in its own after the first dot."""
-    return f"l2-{blake2b(str(service).encode(), digest_size=8).hexdigest()}.{node}"
-
-
 def statuses(name: str, services: Mapping[Key, set[str]], node: Node | None) -> Mapping[Key, ServiceL2Status]:
     """The objects of a node that announces these Services, with the interfaces at which it does."""
     made = {}
@@ -48,7 +43,7 @@ def statuses(name: str, services: Mapping[Key, set[str]], node: Node | None) -> 
             name, service.name, service.namespace, tuple(map(AnnouncingInterface, sorted(interfaces)))
         )
         meta = ObjectMeta(
-            name=status_name(name, service),
+            name=l2_status_name(name, service),
             namespace=SYSTEM_NAMESPACE,
             labels=labels(name, service),
             owner_references=() if node is None else (owner(node),),

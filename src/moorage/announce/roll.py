@@ -1,10 +1,7 @@
 """The Leases of speakers: who is there, who is gone, and the view that they vote in.
 
-    announce-node-NAME    renewed by the agent of each node that may announce      edges: announce-edge-NAME
-    announce-view-node    the view: its number in `leaseTransitions`, its members  edges: announce-view-edge
-                          in an annotation
-
-A Lease is judged by what is seen of it here: clocks of other machines do not count (as in client-go's leader election).
+What they are called is in `model.announcing`. A Lease is judged by what is seen of it here: clocks of other machines do not
+count (as in client-go's leader election).
 
 Speakers watch each other by heartbeats. A Lease says where one is met, and that it lives where it is not heard: so Leases are
 renewed seldom, and often by those that miss somebody or are missed. Both of two that do not hear each other notice.
@@ -18,8 +15,9 @@ import msgspec
 from msgspec.structs import replace
 
 from moorage.announce.wish import State, View
+from moorage.model.announcing import MEMBERS_ANNOTATION, Group, members_of
 from moorage.model.clock import micro_timestamp
-from moorage.model.cluster import SYSTEM_NAMESPACE, Lease, LeaseSpec
+from moorage.model.cluster import Lease, LeaseSpec
 from moorage.model.meta import Key, ObjectMeta
 from moorage.model.net import Address, parse_address
 
@@ -34,39 +32,9 @@ LOST = 60.0
 HEARD = 5.0
 """The API is heard while the own renewals come back as watch events, each not later than this after it is due."""
 
-MEMBERS_ANNOTATION = "moorage.dev/members"
 ADDRESSES_ANNOTATION = "moorage.dev/addresses"
 """Where a speaker is met by the others."""
 API_VERSION = "coordination.k8s.io/v1"
-
-
-class Group(msgspec.Struct, frozen=True):
-    """Speakers that share addresses: the nodes of the cluster, or its edges. They meet at UDP `port`; a machine may be
-    both, and has a speaker of each group then.
-    """
-
-    word: str
-    port: int
-
-    @property
-    def view(self) -> Key:
-        return Key(SYSTEM_NAMESPACE, f"announce-view-{self.word}")
-
-    def lease(self, name: str) -> Key:
-        return Key(SYSTEM_NAMESPACE, f"announce-{self.word}-{name}")
-
-    def speaker(self, lease: Key) -> str | None:
-        """Whose Lease it is, or None for another object."""
-        prefix = f"announce-{self.word}-"
-        is_ours = lease.namespace == SYSTEM_NAMESPACE and lease.name.startswith(prefix)
-        return lease.name.removeprefix(prefix) if is_ours else None
-
-    def speakers(self, leases: Iterable[Key]) -> frozenset[str]:
-        """Those whose Leases are among these."""
-        return frozenset(name for name in map(self.speaker, leases) if name is not None)
-
-
-NODES, EDGES = Group("node", 7577), Group("edge", 7578)
 
 
 def own_lease(group: Group, name: str, addresses: Iterable[Address], now: float, known: Lease | None) -> Lease:
@@ -83,9 +51,8 @@ def view_lease(group: Group, name: str, view: View, now: float, known: Lease | N
 
 def view_of(lease: Lease | None) -> View:
     """The view that a Lease says, none of all for one that says nothing."""
-    members = lease.metadata.annotations.get(MEMBERS_ANNOTATION, "") if lease is not None else ""
-    epoch = (lease.spec.lease_transitions or 0) if lease is not None else 0
-    return View(epoch, tuple(members.split(","))) if members and epoch > 0 else View()
+    members, epoch = members_of(lease), (lease.spec.lease_transitions or 0) if lease is not None else 0
+    return View(epoch, members) if members and epoch > 0 else View()
 
 
 def _written(key: Key, spec: LeaseSpec, annotations: dict[str, str], known: Lease | None) -> Lease:

@@ -26,11 +26,11 @@ from moorage.announce.clock_io import clock
 from moorage.announce.inherit_io import bequeath, door_of, heir, inherit
 from moorage.announce.ndp import Ndp
 from moorage.announce.repeats import Repeats
-from moorage.announce.roll import Group
 from moorage.announce.speaker import Speaker
 from moorage.announce.timing import BEAT, HOLD, LEAVE
 from moorage.announce.wire_io import Wire
 from moorage.announce.wish import Conflict, State, Wish
+from moorage.model.announcing import Group
 from moorage.model.errors import HostError
 from moorage.model.net import Address
 

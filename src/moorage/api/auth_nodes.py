@@ -5,11 +5,11 @@ Source: upstream's node authorizer (`plugin/pkg/auth/authorizer/node`) and the N
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from moorage.api.auth import User
 from moorage.api.auth_asks import Ask, not_admitted
+from moorage.model import announcing
 from moorage.model.cluster import NODE_LEASE_NAMESPACE, SYSTEM_NAMESPACE
 from moorage.model.meta import Key
 from moorage.model.metallb import METALLB_NAMESPACE
@@ -59,8 +59,8 @@ def _lease_name(user: User, namespace: str) -> str:
 
 def _announce_leases(user: User) -> tuple[str, str]:
     """That it announces, and who votes: any node, or edge, writes that one, each time with the version it has seen."""
-    role, name = (NODE, user.node) if user.node else (EDGE, user.edge)
-    return f"announce-{role}-{name}", f"announce-view-{role}"
+    group, name = (announcing.NODES, user.node) if user.node else (announcing.EDGES, user.edge)
+    return group.lease(name).name, group.view.name
 
 
 def _system_leases(user: User) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def own_bgp_status(user: User, ask: Ask, node_of: NodeOf) -> bool:
 
 
 def _is_bgp_status(name: str, node: str) -> bool:
-    return re.fullmatch(rf"bgp-{re.escape(node)}-[0-9a-f]{{10}}", name) is not None
+    return bool(node) and announcing.bgp_status_node(name) == node
 
 
 def own_pods(user: User, ask: Ask, node_of: NodeOf) -> bool:

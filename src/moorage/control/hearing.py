@@ -36,10 +36,11 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Hearing:
-    """Remembers when each Node last gave a sign of life, in seconds of the caller's clock."""
+    """Remembers when each Node last gave a sign of life, in seconds of the caller's clock. `own` is the own Lease."""
 
-    def __init__(self, grace: float) -> None:
+    def __init__(self, grace: float, own: Key = OWN_LEASE) -> None:
         self._grace = grace
+        self._own = own
         self._period = grace / RENEWALS_PER_GRACE
         self._signs: dict[str, tuple[Any, float]] = {}
         self._echo: str | None = None
@@ -53,7 +54,7 @@ class Hearing:
                 self._signs[name] = (sign, now)
         for name in self._signs.keys() - signs.keys():
             del self._signs[name]
-        own = snapshot.get(Lease, OWN_LEASE)
+        own = snapshot.get(Lease, self._own)
         self._hear_echo(own.spec.renew_time if own is not None else None, now)
         verbs: tuple[Verb, ...] = ()
         if self._called_at is None or now >= self._called_at + self._period:
@@ -78,7 +79,7 @@ class Hearing:
         """Renews the own Lease, or makes it."""
         renewed = micro_timestamp(now)
         if own is not None:
-            return MergePatch(Lease, OWN_LEASE, {"spec": {"renewTime": renewed}})
-        meta = ObjectMeta(name=OWN_LEASE.name, namespace=OWN_LEASE.namespace)
-        spec = LeaseSpec(holder_identity=OWN_LEASE.name, lease_duration_seconds=max(1, round(self._grace)), renew_time=renewed)
+            return MergePatch(Lease, self._own, {"spec": {"renewTime": renewed}})
+        meta = ObjectMeta(name=self._own.name, namespace=self._own.namespace)
+        spec = LeaseSpec(holder_identity=self._own.name, lease_duration_seconds=max(1, round(self._grace)), renew_time=renewed)
         return Create(Lease(api_version="coordination.k8s.io/v1", kind="Lease", metadata=meta, spec=spec))

@@ -43,6 +43,7 @@ _SERVICES = Right("", ("services",), FOLLOW, "the Services whose addresses the k
 _SLICES = Right("discovery.k8s.io", ("endpointslices",), FOLLOW, "the endpoints behind them")
 _DNS = "kube-dns-{node}"
 _SAYS = "a Lease of its own says which endpoints the kernel holds, so that Pods can wait to be withdrawn"
+_CLEANER = "moorage-announcements-controller"
 _L2_STATUS = "l2-0123456789abcdef.{node}"
 
 
@@ -183,6 +184,28 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
             names=("moorage-controller",),
             namespace=SYSTEM,
         ),
+        Right(
+            "coordination.k8s.io",
+            ("leases",),
+            ("create",),
+            "a Lease of its own tells the controller that it hears the others, before it takes one for silent",
+            only=_CLEANER,
+            namespace=SYSTEM,
+        ),
+        Right("coordination.k8s.io", ("leases",), ("patch",), "and is renewed", names=(_CLEANER,), namespace=SYSTEM),
+        Right(
+            "coordination.k8s.io",
+            ("leases",),
+            ("delete",),
+            "Leases of nodes and edges that are gone for good are taken away",
+            namespace=SYSTEM,
+        ),
+        Right("metallb.io", ("servicel2statuses",), FOLLOW, "which nodes say that they announce a Service", namespace=SYSTEM),
+        Right("metallb.io", ("servicebgpstatuses",), FOLLOW, "the same of routers"),
+        Right(
+            "metallb.io", ("servicel2statuses",), ("delete",), "what a node has said that announces no more", namespace=SYSTEM
+        ),
+        Right("metallb.io", ("servicebgpstatuses",), ("delete",), "the same; they are in the namespaces of BGPPeers"),
     ),
     EDGE: (
         _SERVICES,

@@ -126,7 +126,7 @@ class ControllerValues(Group, frozen=True, kw_only=True):
     controllers: Annotated[
         tuple[str, ...],
         Meta(description="Controllers that run, as `moorage controller --controllers` has it; the cluster's own do the rest."),
-    ] = ("broken-objects-controller", "load-balancer-controller")
+    ] = ("broken-objects-controller", "load-balancer-controller", "announcements-controller")
     load_balancer: Annotated[
         Literal["announce", "edge", "none"],
         Meta(

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from moorage.announce.election import elect
-from moorage.announce.roll import NODES, view_of
+from moorage.announce.roll import view_of
 from moorage.announce.selection import bgp_wishes, l2_wishes
 from moorage.balance.edge import edge_table
+from moorage.model.announcing import NODES
 from moorage.model.cluster import Lease, Node
 from moorage.model.meta import Key, is_true
 from moorage.model.metallb import ServiceL2Status

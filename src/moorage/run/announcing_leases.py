@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 
 import structlog
 
-from moorage.announce.roll import RENEW, Group, own_lease, view_lease, view_of
+from moorage.announce.roll import RENEW, own_lease, view_lease, view_of
 from moorage.announce.wish import View
+from moorage.model.announcing import Group
 from moorage.model.cluster import Lease
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key

@@ -13,8 +13,8 @@ import msgspec
 
 from moorage.announce.addresses import owned
 from moorage.announce.links import Links
-from moorage.announce.roll import EDGES, NODES, Group
 from moorage.announce.selection import L2Wish, l2_wishes
+from moorage.model.announcing import EDGES, NODES, Group
 from moorage.model.cluster import Node, eligible
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key, Object

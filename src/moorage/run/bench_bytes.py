@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from moorage.announce.roll import NODES, own_lease
+from moorage.announce.roll import own_lease
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig import Access
 from moorage.client.kubeconfig_io import load
@@ -22,6 +22,7 @@ from moorage.client.mirror_io import Mirror, Want
 from moorage.client.routes import object_path
 from moorage.control.election import Terms
 from moorage.manifest.convert import load as load_object
+from moorage.model.announcing import NODES
 from moorage.model.clock import micro_timestamp, timestamp
 from moorage.model.cluster import Lease, LeaseSpec, Namespace, Node, NodeAddress, NodeSpec, NodeStatus
 from moorage.model.errors import HostError

@@ -25,7 +25,7 @@ import msgspec
 from msgspec.structs import replace
 
 from moorage.announce.election import elect
-from moorage.announce.roll import NODES, Group, view_of
+from moorage.announce.roll import view_of
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import load
 from moorage.client.socket_io import AddressInfo
@@ -35,6 +35,7 @@ from moorage.lab.machines_io import QUIET, ROUTER, link_index, routing
 from moorage.lab.netns_io import socket_in
 from moorage.lab.plan import LAN
 from moorage.lab.sweep_io import sweep
+from moorage.model.announcing import NODES, Group
 from moorage.model.cluster import SYSTEM_NAMESPACE, TO_BE_DELETED_TAINT, Lease, Namespace, Node
 from moorage.model.errors import ApiError, HostError
 from moorage.model.lb import IPAddressPool, IPAddressPoolSpec

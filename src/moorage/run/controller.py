@@ -10,7 +10,7 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from moorage.announce.address_probe_io import AddressProber
 from moorage.client.http_io import HttpClient
 from moorage.client.kubeconfig_io import authority
 from moorage.client.mirror_io import Mirror, Want
+from moorage.control.announcements import AnnouncementsController
 from moorage.control.broken_objects import BrokenObjectsController
 from moorage.control.election import Candidate, Terms
 from moorage.control.election_io import Leadership
@@ -33,6 +34,7 @@ from moorage.control.schedule import Scheduler
 from moorage.control.service_accounts import ServiceAccountController
 from moorage.control.types import Controller
 from moorage.control.withdrawals import WithdrawalController
+from moorage.model.cluster import SYSTEM_NAMESPACE
 from moorage.model.kinds import BY_TYPE
 from moorage.model.meta import Key
 from moorage.model.ports import Client
@@ -57,6 +59,7 @@ MAKERS: Mapping[str, Callable[[Means], Controller]] = {
     "broken-objects-controller": lambda _: BrokenObjectsController(),
     "load-balancer-controller": lambda means: LoadBalancerController(means.settings.load_balancer, means.probes),
     "withdrawal-controller": lambda _: WithdrawalController(),
+    "announcements-controller": lambda _: AnnouncementsController(),
     "node-lifecycle-controller": lambda means: NodeHealthController(means.settings.node_grace),
     "scheduler": lambda _: Scheduler(),
     "garbage-collector-controller": lambda _: GarbageCollector(),
@@ -93,14 +96,23 @@ class Shift:
         probes = AddressProber() if self._settings.probe_addresses else None
         means = Means(self._settings, probes)
         controllers = [MAKERS[name](means) for name in chosen(self._settings.controllers).names]
-        wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
-        self.mirror = mirror = Mirror(client, [Want(type_, optional=BY_TYPE[type_].is_custom) for type_ in wanted])
+        self.mirror = mirror = Mirror(client, wants(controllers))
         try:
             async with probes or nullcontext(), asyncio.TaskGroup() as tasks:
                 tasks.create_task(mirror.run(), name="mirror")
                 tasks.create_task(run_controllers(controllers, mirror, client, time.time), name="controllers")
         finally:
             self.mirror = None
+
+
+def wants(controllers: Sequence[Controller]) -> list[Want]:
+    """Each kind once. What is only of interest in the namespace of our own is followed there: kubelets renew Leases all the
+    time.
+    """
+    wanted = dict.fromkeys(type_ for each in controllers for type_ in each.wants)
+    elsewhere = {type_ for each in controllers for type_ in each.wants if not isinstance(each, AnnouncementsController)}
+    ours = {each: SYSTEM_NAMESPACE for each in AnnouncementsController.ours if each not in elsewhere}
+    return [Want(each, namespace=ours.get(each, ""), optional=BY_TYPE[each].is_custom) for each in wanted]
 
 
 def health(leadership: Leadership | None, shift: Shift) -> RoleHealth:

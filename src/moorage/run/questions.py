@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from moorage.announce.roll import NODES
+from moorage.model.announcing import NODES
 from moorage.model.cluster import Event, Lease, Node
 from moorage.model.config import ConfigMap
 from moorage.model.errors import ApiError, UserError

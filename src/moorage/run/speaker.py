@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import sys
 
-from moorage.announce.roll import EDGES, NODES
 from moorage.announce.speaker_io import speak
+from moorage.model.announcing import EDGES, NODES
 from moorage.model.errors import HostError
 
 

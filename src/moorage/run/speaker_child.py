@@ -15,8 +15,8 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from moorage.announce.roll import Group
 from moorage.announce.wish import State, Wish
+from moorage.model.announcing import Group
 
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
 """Seconds until one that has ended is started again, doubling."""

@@ -20,6 +20,7 @@ NAMES = {
     "broken-objects-controller": "events that say what is broken in Services and their slices",
     "load-balancer-controller": "addresses of Services of type LoadBalancer",
     "withdrawal-controller": "the condition `moorage.dev/withdrawn` of Pods that go away",
+    "announcements-controller": "what nodes and edges that announce no more have left: Leases and statuses",
     "node-lifecycle-controller": "nodes that fell silent",
     "scheduler": "a node for each Pod",
     "garbage-collector-controller": "what belonged to objects that are gone",
@@ -29,7 +30,7 @@ NAMES = {
 standalone system has no other.
 """
 
-ON_KUBERNETES = ("broken-objects-controller", "load-balancer-controller", "withdrawal-controller")
+ON_KUBERNETES = ("broken-objects-controller", "load-balancer-controller", "withdrawal-controller", "announcements-controller")
 """Those of a cluster that has kube-controller-manager and kube-scheduler: they do the rest."""
 
 
