@@ -11,6 +11,11 @@ from moorage.observe.explain import Explanation, explain_service
 from tests.observe.cluster import cluster
 
 WEB = Key("default", "web")
+NOW = 1_800_000_000.0
+
+
+def explained(snapshot: Snapshot, key: Key) -> Explanation:
+    return explain_service(snapshot, key, NOW)
 
 
 def bad(explanation: Explanation) -> list[tuple[str, Reason | None]]:
@@ -22,7 +27,7 @@ def texts(explanation: Explanation) -> str:
 
 
 def test_a_service_that_works() -> None:
-    explanation = explain_service(cluster(), WEB)
+    explanation = explained(cluster(), WEB)
     assert explanation.works
     assert "NodePort 10.96.0.7, ports 80/TCP (node port 30080)" in texts(explanation)
     assert "1 of 1 Pods with app=web are ready" in texts(explanation)
@@ -64,7 +69,7 @@ LOST_NODE = """
     ],
 )
 def test_what_is_broken_is_named(snapshot: Snapshot, hop: str, reason: Reason | None, text: str) -> None:
-    explanation = explain_service(snapshot, WEB)
+    explanation = explained(snapshot, WEB)
     assert not explanation.works
     assert (hop, reason) in bad(explanation)
     assert text in texts(explanation)
@@ -84,7 +89,7 @@ TWO_ZONES = """
 
 
 def test_endpoints_that_hints_leave_out_are_named() -> None:
-    explanation = explain_service(cluster(TWO_ZONES), WEB)
+    explanation = explained(cluster(TWO_ZONES), WEB)
     assert explanation.works
     found = [(each.hop, each.text, each.reason) for each in explanation.findings if each.hop == "node node-1"]
     assert ("node node-1", "10.96.0.7:80/tcp goes to 1 backends", Reason.SAME_ZONE) in found
@@ -98,12 +103,12 @@ def test_endpoints_of_other_nodes_are_named_under_a_policy_of_local() -> None:
  spec: {type: NodePort, clusterIP: 10.96.0.7, clusterIPs: [10.96.0.7], selector: {app: web}, externalTrafficPolicy: Local,
         ports: [{port: 80, protocol: TCP, targetPort: 8080, nodePort: 30080}]}}
 """
-    said = texts(explain_service(cluster(TWO_ZONES, local), WEB))
+    said = texts(explained(cluster(TWO_ZONES, local), WEB))
     assert "node node-1: for connections from outside, 1 endpoints are left out: 10.244.2.2:8080" in said
 
 
 def test_a_namesake_in_another_namespace_is_offered() -> None:
-    assert "there is default/web" in texts(explain_service(cluster(), Key("shop", "web")))
+    assert "there is default/web" in texts(explained(cluster(), Key("shop", "web")))
 
 
 PENDING = """
@@ -117,7 +122,7 @@ PENDING = """
 
 
 def test_a_pending_address_says_why() -> None:
-    explanation = explain_service(cluster(PENDING), WEB)
+    explanation = explained(cluster(PENDING), WEB)
     assert ("LoadBalancer", Reason.POOL_EXHAUSTED) in bad(explanation)
     assert "every pool is used up" in texts(explanation)
 
@@ -126,7 +131,7 @@ def test_a_pending_address_says_what_its_condition_says() -> None:
     said = (
         "status: {conditions: [{type: moorage.dev/AddressAssigned, status: 'False', reason: NoPool, message: no pool fits}]}}"
     )
-    explanation = explain_service(cluster(PENDING.replace("nodePort: 30080}]}}", "nodePort: 30080}]},\n " + said)), WEB)
+    explanation = explained(cluster(PENDING.replace("nodePort: 30080}]}}", "nodePort: 30080}]},\n " + said)), WEB)
     assert ("LoadBalancer", Reason.NO_POOL) in bad(explanation)
     assert "the address is pending: no pool fits" in texts(explanation)
 
@@ -140,7 +145,7 @@ def test_a_pending_address_says_what_its_condition_says() -> None:
 )
 def test_services_without_an_address_of_their_own_work(spec: str, reason: Reason) -> None:
     manifest = f"{{apiVersion: v1, kind: Service, metadata: {{name: web, namespace: default}}, spec: {{{spec}}}}}"
-    explanation = explain_service(cluster(manifest), WEB)
+    explanation = explained(cluster(manifest), WEB)
     assert explanation.works, texts(explanation)
     assert reason in {each.reason for each in explanation.findings}
 
@@ -156,5 +161,5 @@ def test_services_without_an_address_of_their_own_work(spec: str, reason: Reason
 def test_whom_pods_see_through_the_edge_is_said(annotations: str, reasons: list[Reason]) -> None:
     served = PENDING.partition("---")[0].replace("uid: s1}", f"uid: s1, annotations: {{{annotations}}}}}")
     served = served.rstrip().removesuffix("}") + ", status: {loadBalancer: {ingress: [{ip: 198.18.100.1}]}}}"
-    findings = explain_service(cluster(served), WEB).findings
+    findings = explained(cluster(served), WEB).findings
     assert [each.reason for each in findings if each.hop == "LoadBalancer"] == reasons

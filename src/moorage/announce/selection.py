@@ -48,6 +48,17 @@ class BGPWish(msgspec.Struct, frozen=True):
     services: tuple[Key, ...]
 
 
+class Coverage(msgspec.Struct, frozen=True):
+    """What stands behind one address: its pool (None: it is in none), the advertisements that cover it, and the nodes that may
+    serve all Services that have it, whatever advertisements say.
+    """
+
+    pool: IPAddressPool | None = None
+    l2: tuple[L2Advertisement, ...] = ()
+    bgp: tuple[BGPAdvertisement, ...] = ()
+    nodes: frozenset[str] = frozenset()
+
+
 class _Held(msgspec.Struct, frozen=True):
     """An address, its pool, the Services that share it, and the nodes that may serve all of these."""
 
@@ -68,7 +79,7 @@ def l2_wishes(snapshot: Snapshot) -> Mapping[Address, L2Wish]:
         nodes: dict[str, tuple[str, ...]] = {}
         for name in sorted(held.nodes):
             node = snapshot.all(Node)[Key("", name)]
-            fitting = [each.spec.interfaces for each in found if _selects(each, node)]
+            fitting = [each.spec.interfaces for each in found if selects(each, node)]
             if fitting:
                 nodes[name] = () if () in fitting else tuple(dict.fromkeys(name for each in fitting for name in each))
         wishes[held.address] = L2Wish(tuple(each.key for each in held.services), nodes)
@@ -81,7 +92,7 @@ def bgp_wishes(snapshot: Snapshot, node_name: str) -> Mapping[Address, tuple[BGP
     if node is None:
         return {}
     wishes = {}
-    advertisements = [each for _, each in sorted(snapshot.all(BGPAdvertisement).items()) if _selects(each, node)]
+    advertisements = [each for _, each in sorted(snapshot.all(BGPAdvertisement).items()) if selects(each, node)]
     slices = _slices(snapshot)
     for held in _addresses(snapshot, slices):
         found = [each for each in _covering(advertisements, held) if node_name in held.nodes]
@@ -89,6 +100,16 @@ def bgp_wishes(snapshot: Snapshot, node_name: str) -> Mapping[Address, tuple[BGP
         if found and serving:
             wishes[held.address] = tuple(BGPWish(each, serving) for each in found)
     return wishes
+
+
+def coverage(snapshot: Snapshot, address: Address) -> Coverage:
+    """For whoever asks why nobody announces it."""
+    held = next((each for each in _addresses(snapshot, _slices(snapshot)) if each.address == address), None)
+    if held is None:
+        return Coverage()
+    l2 = tuple(_covering(snapshot.all(L2Advertisement).values(), held))
+    bgp = tuple(_covering(snapshot.all(BGPAdvertisement).values(), held))
+    return Coverage(held.pool, l2, bgp, held.nodes)
 
 
 def _slices(snapshot: Snapshot) -> SliceIndex:
@@ -138,7 +159,8 @@ def _covering(advertisements: Iterable[A], held: _Held) -> Iterator[A]:
             yield each
 
 
-def _selects(advertisement: A, node: Node) -> bool:
+def selects(advertisement: L2Advertisement | BGPAdvertisement, node: Node) -> bool:
+    """No selector is every node."""
     selectors = advertisement.spec.node_selectors
     return not selectors or any(each.matches(node.metadata.labels) for each in selectors)
 

@@ -127,6 +127,12 @@ class Reason(enum.Enum):
     """A node announces the Service's address from now on; the message says which one."""
     ADDRESS_CONFLICT = "AddressConflict"
     """Another machine on the network answers for an address that a node announces; the message has its MAC."""
+    ADDRESS_ANNOUNCED = "AddressAnnounced"
+    """A node or an edge answers for the Service's address, or tells routers about it; the message says which."""
+    NO_ADVERTISEMENT = "NoAdvertisement"
+    """No L2Advertisement and no BGPAdvertisement covers the Service's address: no node announces it."""
+    NO_ANNOUNCER = "NoAnnouncer"
+    """Nobody announces the Service's address; the message says why."""
     ANNOUNCER_ISOLATED = "AnnouncerIsolated"
     """A node hears no majority of those that announce: it announces nothing until it does."""
 

@@ -1,6 +1,6 @@
 """A Snapshot and the name of a Service -> why it works, or why not, hop by hop: from the object to the packets of each node.
 
-Service -> address -> selector and Pods -> EndpointSlices -> load-balancer address -> frontends of each node
+Service -> address -> selector and Pods -> EndpointSlices -> load-balancer address -> who announces it -> frontends of each node
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec.structs import replace
 
+from moorage.announce.roll import LOST
 from moorage.control.address_condition import ADDRESS_ASSIGNED
 from moorage.model.cluster import Event, Node
 from moorage.model.meta import Key, is_true
 from moorage.model.pods import Pod
 from moorage.model.reason import Reason
 from moorage.model.selectors import match_labels
-from moorage.model.service import ANNOUNCE, EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, Service, provider_of
+from moorage.model.service import ANNOUNCE, EDGE, EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, Service, provider_of
 from moorage.model.slices import EndpointSlice
 from moorage.model.snapshot import Snapshot
+from moorage.observe.announced import BGP, Announcer, announcers, why_nobody
 from moorage.table.compile import compile_table
 from moorage.table.facts import NetworkSettings, node_facts
-from moorage.table.ingress import PROXY_ANNOTATION, PROXY_VERSION, proxy_protocol
+from moorage.table.ingress import PROXY_ANNOTATION, PROXY_VERSION, ingress_addresses, proxy_protocol
 from moorage.table.left_out import left_out
 from moorage.table.types import AddressKind, Frontend, FrontendAddress, NodeFacts
 
@@ -42,27 +44,32 @@ class Explanation(msgspec.Struct, frozen=True):
     service: str
     works: bool
     findings: tuple[Finding, ...]
+    announcers: tuple[Announcer, ...] = ()
 
 
 AS_AGENTS = NetworkSettings()
 """What node agents are told by default."""
 
 
-def explain_service(snapshot: Snapshot, key: Key, settings: NetworkSettings = AS_AGENTS) -> Explanation:
-    """Reads Services, Pods, EndpointSlices, Nodes and Events of the snapshot."""
+def explain_service(snapshot: Snapshot, key: Key, now: float, settings: NetworkSettings = AS_AGENTS) -> Explanation:
+    """Reads Services, Pods, EndpointSlices, Nodes and Events of the snapshot, and what announcing is made of: pools,
+    advertisements, BGPPeers, statuses, Leases. `now` is in seconds since the epoch.
+    """
     service = snapshot.get(Service, key)
     if service is None:
         namesakes = [str(each) for each in snapshot.all(Service) if each.name == key.name]
         advice = f"there is {', '.join(namesakes)}" if namesakes else "create it, or check the name and the namespace"
         return Explanation(str(key), False, (Finding(False, "Service", f"there is no Service {key}", None, advice),))
+    who = announcers(snapshot, service, now)
     findings = (
         *_address(service),
         *_pods(snapshot, service),
         *_slices(snapshot, service),
         *_load_balancer(snapshot, service),
+        *_announced(snapshot, service, who, now),
         *_nodes(snapshot, service, settings),
     )
-    return Explanation(str(key), all(each.ok is not False for each in findings), findings)
+    return Explanation(str(key), all(each.ok is not False for each in findings), findings, who)
 
 
 def _address(service: Service) -> Iterator[Finding]:
@@ -192,6 +199,41 @@ def _whom_pods_see(service: Service) -> Finding:
         f"externalTrafficPolicy is Local; the annotation {PROXY_ANNOTATION}: {PROXY_VERSION} has Pods told the client's"
     )
     return Finding(None, "LoadBalancer", text, Reason.MASQUERADED)
+
+
+def _announced(snapshot: Snapshot, service: Service, who: tuple[Announcer, ...], now: float) -> Iterator[Finding]:
+    """Who announces the addresses; where nobody does, why."""
+    hop, there = "announcing", [each for each in who if each.there]
+    if not ingress_addresses(service):
+        return
+    for each in who:
+        if not each.there:
+            name = f"the edge {each.name}" if each.how == EDGE else each.name
+            text = f"{name} has not renewed its Lease for more than {LOST:.0f} s: what it has said counts no more"
+            yield Finding(None, hop, text, Reason.NO_ANNOUNCER)
+    if provider_of(service) == EDGE:
+        yield _at_edges(hop, [each.name for each in there])
+    elif provider_of(service) == ANNOUNCE:
+        yield from (Finding(True, hop, _what(each), Reason.ADDRESS_ANNOUNCED) for each in there)
+        if not there:
+            yield from (Finding(False, hop, each.text, each.reason, each.advice) for each in why_nobody(snapshot, service, now))
+
+
+def _at_edges(hop: str, names: list[str]) -> Finding:
+    if not names:
+        advice = "run `moorage edge` on a machine of the network that the address belongs to, or look at its log"
+        return Finding(False, hop, "no edge says that it is there", Reason.NO_ANNOUNCER, advice)
+    if len(names) == 1:
+        return Finding(True, hop, f"the edge {names[0]} is there to answer for it", Reason.ADDRESS_ANNOUNCED)
+    text = f"the edges {', '.join(names)} share the addresses: which of them has this one is in their events and logs"
+    return Finding(True, hop, text, Reason.ADDRESS_ANNOUNCED)
+
+
+def _what(announcer: Announcer) -> str:
+    if announcer.how == BGP:
+        return f"{announcer.name} announces it to the routers {', '.join(announcer.peers)} (BGP)"
+    at = f" at {', '.join(announcer.interfaces)}" if announcer.interfaces else ""
+    return f"{announcer.name} answers for it{at} (ARP, NDP)"
 
 
 def _nodes(snapshot: Snapshot, service: Service, settings: NetworkSettings) -> Iterator[Finding]:

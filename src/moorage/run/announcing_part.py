@@ -31,7 +31,7 @@ class Part(msgspec.Struct, frozen=True):
     ends (else it hands its addresses over).
 
     A change of a kind in `made_of` calls for new wishes. `has_statuses`: ServiceL2Status objects say what it
-    announces. They go with the Node object; an edge has none, and what one that crashed has said would stay.
+    announces. They are of nodes: MetalLB's kind names one, and they go with its Node object.
     """
 
     name: str

@@ -5,6 +5,7 @@ real cluster.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
@@ -12,12 +13,12 @@ import msgspec
 from msgspec.structs import replace
 
 from moorage.model.announcing import NODES
-from moorage.model.cluster import Event, Lease, Node
+from moorage.model.cluster import SYSTEM_NAMESPACE, Event, Lease, Node
 from moorage.model.config import ConfigMap
 from moorage.model.errors import ApiError, UserError
 from moorage.model.lb import IPAddressPool
 from moorage.model.meta import Key, Object
-from moorage.model.metallb import BGPAdvertisement, L2Advertisement, ServiceBGPStatus, ServiceL2Status
+from moorage.model.metallb import BGPAdvertisement, BGPPeer, L2Advertisement, ServiceBGPStatus, ServiceL2Status
 from moorage.model.net import Address, Family, Protocol, parse_address
 from moorage.model.pods import Pod
 from moorage.model.ports import Client
@@ -41,7 +42,7 @@ Status = TypeVar("Status", ServiceL2Status, ServiceBGPStatus)
 PING = "icmp"
 NOT_FOUND = 404
 ANNOUNCED = (IPAddressPool, L2Advertisement, BGPAdvertisement, ServiceL2Status, ServiceBGPStatus)
-OPTIONAL: tuple[type[Object], ...] = (ServiceCIDR, *ANNOUNCED)
+OPTIONAL: tuple[type[Object], ...] = (ServiceCIDR, BGPPeer, *ANNOUNCED)
 """A server before Kubernetes 1.33 has no ServiceCIDRs, and one without MetalLB's definitions none of its kinds."""
 
 
@@ -215,8 +216,10 @@ def _first(snapshot: Snapshot) -> str:
 async def ask_explain(client: Client, name: str, settings: NetworkSettings) -> Explanation:
     """`name` is NAME or NAMESPACE/NAME; `settings` are those of the node agents."""
     namespace, _, short = name.rpartition("/")
-    snapshot = await read_cluster(client, (Service, Pod, EndpointSlice, Node, Event, ServiceCIDR))
-    return explain_service(snapshot, Key(namespace or "default", short), settings)
+    snapshot = await read_cluster(client, (Service, Pod, EndpointSlice, Node, Event, ServiceCIDR, BGPPeer, *ANNOUNCED))
+    leases, _ = await client.list(Lease, SYSTEM_NAMESPACE)
+    snapshot = snapshot.with_objects(Lease, {each.key: each for each in leases})
+    return explain_service(snapshot, Key(namespace or "default", short), time.time(), settings)
 
 
 async def ask_drain(client: Client, node: str) -> Forecast:
