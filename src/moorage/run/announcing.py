@@ -98,7 +98,11 @@ class Announcing:
         if changes.everything or any(changes.of(each) for each in CHOICE):
             self._changed = True
         if self._changed or changes.of(Lease):
-            self._moved.set()
+            self.look_again()
+
+    def look_again(self) -> None:
+        """This machine's health is another."""
+        self._moved.set()
 
     async def run(self) -> None:
         """Until cancelled. A node about to go away hands over then; another leaves its speaker alone until the next
