@@ -27,7 +27,7 @@ from moorage.observe.explain import Explanation, explain_service
 from moorage.observe.migrate import Migration, check
 from moorage.table.compile import compile_table
 from moorage.table.facts import NetworkSettings, node_facts
-from moorage.table.trace import Packet, Verdict, trace
+from moorage.table.trace import Action, Packet, Step, Verdict, trace
 
 PING = "icmp"
 NOT_FOUND = 404
@@ -81,15 +81,22 @@ async def read_cluster(client: Client, types: tuple[type[Object], ...]) -> Snaps
 
 async def ask_trace(client: Client, vantage: str, target: Target, node: str, settings: NetworkSettings) -> tuple[str, Verdict]:
     """The node that decides, and its verdict. `vantage` is pod/[NAMESPACE/]NAME, node/NAME or an address outside;
-    `node` is where a packet from outside arrives, by default the node whose address is asked for, or the first. `settings` are
-    those of the node agents.
+    `node` is where a packet from outside arrives, by default the node whose address is asked for, or the first. What one
+    node sends on to an address of another is decided there. `settings` are those of the node agents.
     """
     snapshot = await read_cluster(client, (Service, EndpointSlice, Node, Pod, ServiceCIDR))
     destination = _destination(snapshot, target)
     name, source, local = _source(snapshot, vantage, node, destination)
     facts = node_facts(name, snapshot, settings)
     packet = Packet(source, destination, target.protocol, target.port, local)
-    return name, trace(compile_table(snapshot, facts), facts, packet)
+    verdict = trace(compile_table(snapshot, facts), facts, packet)
+    owner = next(iter(_owners(snapshot, destination)), name)
+    if verdict.action is not Action.ROUTE or owner == name:
+        return name, verdict
+    facts = node_facts(owner, snapshot, settings)
+    there = trace(compile_table(snapshot, facts), facts, msgspec.structs.replace(packet, local=False))
+    onward = Step(verdict.reason, f"{name} sends it on: {destination} is an address of node {owner}")
+    return owner, msgspec.structs.replace(there, steps=(onward, *there.steps))
 
 
 async def ask_migration(client: Client) -> Migration:
@@ -146,8 +153,12 @@ def _entry(snapshot: Snapshot, destination: Address) -> str:
     names = sorted(key.name for key in snapshot.all(Node))
     if not names:
         raise UserError("the cluster has no Node yet")
-    owner = [name for name in names if str(destination) in snapshot.all(Node)[Key("", name)].internal_ips]
-    return (owner or names)[0]
+    return (_owners(snapshot, destination) or names)[0]
+
+
+def _owners(snapshot: Snapshot, address: Address) -> list[str]:
+    """The Nodes with this InternalIP, by name."""
+    return sorted(key.name for key, node in snapshot.all(Node).items() if str(address) in node.internal_ips)
 
 
 async def ask_explain(client: Client, name: str, settings: NetworkSettings) -> Explanation:
