@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from moorage.client.fake import FakeClient
@@ -184,6 +185,23 @@ def test_a_forgotten_history_is_listed_again_and_only_differences_are_told() -> 
         assert set(snapshot.all(Service)) == {key("same"), key("changed"), key("new")}
 
     mirrored(client, story)
+
+
+def test_a_server_that_has_forgotten_is_at_no_fault() -> None:
+    """Each change of a CustomResourceDefinition has a kube-apiserver end the watches of its kind so."""
+    client = FakeClient([service("web")])
+
+    async def story(mirror: Mirror) -> None:
+        await mirror.next()
+        client.end_watches(ApiError(410, "Expired", "too old resource version: 1 (2)"))
+        client.put(service("new"))
+        client.expire()
+        _, changes = await mirror.next()
+        assert changes.of(Service) == {key("new")}
+
+    with structlog.testing.capture_logs() as logs:
+        mirrored(client, story)
+    assert logs == []
 
 
 def test_an_outage_is_survived_and_seen_in_the_contact() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,20 @@ def test_pods_have_no_more_than_they_need(name: str) -> None:
         assert not spec.get("hostNetwork")
     else:
         assert security["capabilities"]["add"] == ["NET_ADMIN", "NET_RAW"]
+
+
+@pytest.mark.parametrize("name", ["moorage-node", "moorage-controller"])
+def test_applied_again_nothing_changes(name: str) -> None:
+    """An API server leaves out what is empty, and fills in `apiVersion` of a `fieldRef`, a field that is owned whole."""
+
+    def walk(path: str, node: Any) -> Iterator[tuple[str, Any]]:
+        yield path, node
+        for key, each in node.items() if isinstance(node, dict) else enumerate(node if isinstance(node, list) else ()):
+            yield from walk(f"{path}.{key}", each)
+
+    every = list(walk("", pods()[name]))
+    assert [path for path, node in every if node in ({}, [], None)] == []
+    assert all(node["apiVersion"] == "v1" for path, node in every if path.endswith(".fieldRef"))
 
 
 def test_selectors_select_their_pods() -> None:

@@ -67,7 +67,7 @@ def test_kube_proxy_is_found_with_its_settings_and_these_are_carried_over() -> N
     assert found.ready
     assert "--set node.clusterCIDRs=10.244.0.0/16" in commands(found)
     assert "--set node.nodePortAddresses=192.0.2.0/24,198.51.100.0/24" in commands(found)
-    assert "nft delete table ip kube-proxy" in commands(found)
+    assert "--image=registry.k8s.io/kube-proxy:v1.36.0 -- kube-proxy --cleanup" in commands(found)
 
 
 def test_the_new_proxy_comes_before_the_old_one_goes_and_each_step_has_its_way_back() -> None:
@@ -104,6 +104,8 @@ def test_metallb_keeps_its_pools_and_hands_its_addresses_over(labels: dict[str, 
         < text.index("loadBalancer=announce")
         < text.index("daemonset speaker")
     )
+    assert text.count("--skip-crds") == text.count("moorage manifests"), "its kinds stay as it brought them"
+    assert "--skip-crds" not in commands(checked(machine("a"), *kube_proxy("a")))
 
 
 def test_kinds_of_metallb_that_are_there_stay_as_they_are() -> None:

@@ -63,6 +63,8 @@ def test_what_is_no_target(text: str) -> None:
         ("198.18.0.100", "10.96.0.7:80", "node-2", "node-2", Action.DROP, Reason.NOT_FROM_CLUSTER),
         ("pod/web-1", "10.244.1.2:8080", "", "node-1", Action.ROUTE, Reason.NOT_A_SERVICE),
         ("pod/web-1", "web/icmp", "", "node-1", Action.ANSWER, Reason.PING_ANSWERED),
+        ("pod/web-1", "198.18.0.12:30080", "", "node-2", Action.FORWARD, Reason.FORWARDED),
+        ("node/node-1", "198.18.0.12:30081", "", "node-2", Action.ROUTE, Reason.NOT_A_SERVICE),
         ("node/node-1", "127.0.0.1:30080", "", "node-1", Action.FORWARD, Reason.FORWARDED),
         ("pod/web-1", "10.96.0.9:80", "", "node-1", Action.DROP, Reason.NOT_ALLOCATED),
     ],

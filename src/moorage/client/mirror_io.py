@@ -165,8 +165,10 @@ class Mirror:
             followed.absent(self._clock())
             self._news.set()
             return followed.reflector.on_absence(self._clock())
-        followed.failed(str(error))
-        return followed.reflector.on_failure(error, self._clock(), self._chance())
+        step = followed.reflector.on_failure(error, self._clock(), self._chance())
+        if not isinstance(step, List):  # a server that has forgotten (410), as with each change of a CRD, is at no fault
+            followed.failed(str(error))
+        return step
 
 
 class _Followed:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from moorage.deploy.rights import SYSTEM
-from moorage.deploy.tree import Ref, Text
+from moorage.deploy.tree import Ref, Text, When
 from moorage.model.wire import Tree
 
 CONFIGURATION = "moorage.dev/v1alpha1"
@@ -62,3 +62,9 @@ SCRATCH_MOUNT = {"name": "scratch", "mountPath": "/tmp"}  # noqa: S108  of the c
 def probe(path: str, period: int, failures: int) -> Tree:
     """`period` in seconds."""
     return {"httpGet": {"path": path, "port": "health"}, "periodSeconds": period, "failureThreshold": failures}
+
+
+def resources(role: str) -> Tree:
+    """Of a container. An API server keeps no empty limits, and what it does not keep differs at each `kubectl apply`."""
+    limits = f"{role}.resources.limits"
+    return {"requests": Ref(f"{role}.resources.requests"), "limits": When(limits, Ref(limits))}

@@ -16,6 +16,7 @@ from moorage.deploy.common import (
     metadata,
     obj,
     probe,
+    resources,
     selector,
 )
 from moorage.deploy.rights import CONTROLLER
@@ -71,7 +72,7 @@ def _pod() -> Tree:
         "serviceAccountName": account(CONTROLLER),
         "enableServiceLinks": False,
         "priorityClassName": Ref("controller.priorityClassName"),
-        "imagePullSecrets": Ref("image.pullSecrets"),
+        "imagePullSecrets": When("image.pullSecrets", Ref("image.pullSecrets")),
         "nodeSelector": Ref("controller.nodeSelector"),
         "tolerations": Ref("controller.tolerations"),
         "topologySpreadConstraints": [spread],
@@ -91,7 +92,7 @@ def _container() -> Tree:
         "ports": [{"name": "health", "containerPort": Ref("controller.healthPort")}],
         "livenessProbe": probe("/livez", 10, 6),
         "readinessProbe": probe("/readyz", 5, 3),
-        "resources": Ref("controller.resources"),
+        "resources": resources("controller"),
         "securityContext": {
             "readOnlyRootFilesystem": True,
             "allowPrivilegeEscalation": False,

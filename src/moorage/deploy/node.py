@@ -19,6 +19,7 @@ from moorage.deploy.common import (
     metadata,
     obj,
     probe,
+    resources,
     selector,
 )
 from moorage.deploy.rights import NODE
@@ -68,7 +69,7 @@ def _pod() -> Tree:
         "serviceAccountName": account(NODE),
         "enableServiceLinks": False,
         "priorityClassName": Ref("node.priorityClassName"),
-        "imagePullSecrets": Ref("image.pullSecrets"),
+        "imagePullSecrets": When("image.pullSecrets", Ref("image.pullSecrets")),
         "nodeSelector": Ref("node.nodeSelector"),
         "tolerations": Ref("node.tolerations"),
         "terminationGracePeriodSeconds": 30,
@@ -87,7 +88,7 @@ def _container() -> Tree:
     Each Pod of an update is ready when its node's kernel holds the table, and only then comes the next.
     """
     sysctls = {"name": "sysctls", "mountPath": SYSCTLS_INSIDE}
-    field = {"fieldRef": {"fieldPath": "spec.nodeName"}}
+    field = {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}
     return {
         "name": NODE,
         "image": IMAGE,
@@ -98,7 +99,7 @@ def _container() -> Tree:
         "startupProbe": probe("/livez", 2, 1800),
         "livenessProbe": probe("/livez", 10, 12),
         "readinessProbe": probe("/livez", 5, 3),
-        "resources": Ref("node.resources"),
+        "resources": resources("node"),
         "securityContext": _security(),
         "volumeMounts": [
             {"name": "configuration", "mountPath": CONFIG_DIRECTORY, "readOnly": True},

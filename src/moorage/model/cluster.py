@@ -9,6 +9,8 @@ from moorage.model.wire import ApiType, Tree
 
 NODE_LEASE_NAMESPACE = "kube-node-lease"
 """Where each node renews the Lease that carries its name (KEP-589)."""
+KUBE_PROXY_PORT = 10256
+"""Where kube-proxy says on each node how it is, by default (`healthzBindAddress`), and our agents do in its place."""
 SYSTEM_NAMESPACE = "moorage-system"
 """Where the parts of Moorage keep what is theirs."""
 

@@ -1,7 +1,7 @@
 """What runs in a cluster -> what would conflict with Moorage there, and the order of steps to it and back.
 
-Nothing is changed. Two proxies side by side harm nobody: the kernel translates a connection once, by the rules that were put in
-place last, and remembers how. So the new one comes first, and the old one goes afterwards.
+Nothing is changed. Two proxies side by side harm nobody: the kernel translates a connection once, by the rules that see it
+first, which are ours, and remembers how. So the new one comes first, and the old one goes afterwards.
 """
 
 from __future__ import annotations

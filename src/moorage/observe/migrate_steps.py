@@ -16,7 +16,7 @@ ROLLED_OUT = "kubectl -n moorage-system rollout status daemonset/moorage-node"
 
 class Step(msgspec.Struct, frozen=True):
     """`commands` are for a shell with kubectl. NODE stands for each node in turn, ADDRESS for one of the API server that works
-    without Services.
+    without Services, IMAGE for where the nodes pull Moorage's image from, without a tag.
     """
 
     what: str
@@ -40,8 +40,8 @@ def steps_for(components: Iterable[Component], has_kinds: bool) -> tuple[Step, .
             Step(
                 "install the node agents beside the proxy that is there",
                 (f"moorage manifests{settings}{provider} {BESIDE} | kubectl apply -f -", ROLLED_OUT),
-                "new connections go through our rules, which were put in place last; those under way stay as they are",
-                ("kubectl delete namespace moorage-system", "moorage uninstall --node   # on each node"),
+                "new connections go through our rules, which see them first; those under way stay as they are",
+                ("kubectl delete namespace moorage-system   # each agent takes its rules away, since kube-proxy serves",),
             )
         )
         for each in proxies:
@@ -61,7 +61,7 @@ def steps_for(components: Iterable[Component], has_kinds: bool) -> tuple[Step, .
 
 def _carried_over(proxies: Sequence[Component]) -> str:
     """What kube-proxy was told and an agent has to know too, and where the API server is when no Service works."""
-    words = " --set apiServer.host=ADDRESS"
+    words = " --set image.repository=IMAGE --set apiServer.host=ADDRESS"
     for each in proxies:
         cidr, addresses = each.settings.get("clusterCIDR", ""), each.settings.get("nodePortAddresses", "")
         words += f" --set node.clusterCIDRs={cidr}" if cidr else ""
@@ -89,8 +89,7 @@ def _without_proxy(proxy: Component) -> Iterator[Step]:
 
 
 def _cleaning(proxy: Component) -> tuple[str, ...]:
-    if proxy.mode == "nftables":
-        return ("nft delete table ip kube-proxy; nft delete table ip6 kube-proxy   # on NODE",)
+    """kube-proxy of every mode takes the rules of all of them away."""
     image = proxy.image or "registry.k8s.io/kube-proxy:VERSION"
     return (f"kubectl debug node/NODE --profile=sysadmin --image={image} -- kube-proxy --cleanup",)
 

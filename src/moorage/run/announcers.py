@@ -51,4 +51,5 @@ class Announcers:
     async def _follow_standing(self) -> None:
         while True:
             await self._standing.changed()
+            self._l2.look_again()
             self._bgp.look_again()

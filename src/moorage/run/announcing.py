@@ -83,7 +83,7 @@ class Announcing:
         self._told: dict[Key, set[str]] | None = None
         self._statuses = StatusKeeper(client, ServiceL2Status, name, self._wanted_statuses, SYSTEM_NAMESPACE)
         self._said: dict[Conflict, float] = {}
-        self._concerned = self._had_authority = False
+        self._had_authority = False
         self._refused: tuple[str, ...] = ()
 
     @property
@@ -95,7 +95,11 @@ class Announcing:
         if changes.everything or any(changes.of(each) for each in self._part.made_of):
             self._changed = True
         if self._changed or changes.of(Lease):
-            self._moved.set()
+            self.look_again()
+
+    def look_again(self) -> None:
+        """This machine's health is another."""
+        self._moved.set()
 
     async def run(self) -> None:
         """Until cancelled. A speaker that stays is left alone then until the next agent; another hands over, while the rest
@@ -140,7 +144,7 @@ class Announcing:
     async def _wish_on(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(LOOK if self._concerned else None):
+                async with asyncio.timeout(LOOK if self._speaker.runs else None):
                     await self._moved.wait()
             except TimeoutError:
                 pass
@@ -156,8 +160,7 @@ class Announcing:
         if self._changed or speakers != self._speakers:
             self._changed, self._speakers = False, speakers
             self._wishes = self._part.wishes(snapshot, speakers)
-        self._concerned = self._part.concerns(snapshot)
-        if not self._concerned:
+        if not self._part.concerns(snapshot):
             if self._speaker.runs:
                 await self._end()
             return

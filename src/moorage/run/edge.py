@@ -104,6 +104,7 @@ async def _work(settings: EdgeSettings, leaving: asyncio.Event) -> None:
                 tasks.create_task(standing.run(), name="self-check")
                 tasks.create_task(acknowledger.run(), name="acknowledgements")
                 tasks.create_task(proxies.run(), name="proxies")
+                tasks.create_task(_follow_standing(standing, announcing), name="standing")
                 tasks.create_task(_follow_health(prober, news), name="node health")
                 tasks.create_task(_follow_objects(seen, acknowledger, news), name="objects")
                 tasks.create_task(_balance(seen, kernel, announcing, news), name="table")
@@ -165,6 +166,12 @@ class _News:
         taken, self._changes = self._changes, Changes()
         self.stirred.clear()
         return taken
+
+
+async def _follow_standing(standing: Standing, announcing: Announcing) -> None:
+    while True:
+        await standing.changed()
+        announcing.look_again()
 
 
 async def _follow_health(prober: NodeProber, news: _News) -> None:

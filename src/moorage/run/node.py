@@ -28,7 +28,7 @@ from moorage.client.perform_io import perform
 from moorage.datapath.nft.counting_io import NftCounters
 from moorage.datapath.nft.datapath_io import NftDatapath
 from moorage.dns.serve_io import serve_dns
-from moorage.model.cluster import Namespace, Node, eligible
+from moorage.model.cluster import KUBE_PROXY_PORT, Namespace, Node, eligible
 from moorage.model.meta import Key
 from moorage.model.ports import Client
 from moorage.model.service import Service
@@ -42,6 +42,7 @@ from moorage.run.access import access_of
 from moorage.run.acknowledge_io import Acknowledger
 from moorage.run.announcers import Announcers
 from moorage.run.begin_io import look_around
+from moorage.run.end_io import leave_to_others
 from moorage.run.forward_io import Forwarder
 from moorage.run.guard_io import guard
 from moorage.run.local_checks import LocalChecks
@@ -107,9 +108,18 @@ async def run_node(settings: NodeSettings) -> None:
     """
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
+    datapath = NftDatapath()
+    try:
+        await _serve(settings, datapath)
+    except asyncio.CancelledError:
+        if settings.beside_other_proxy and settings.health_port != KUBE_PROXY_PORT:
+            leave_to_others(datapath)
+        raise
+
+
+async def _serve(settings: NodeSettings, datapath: NftDatapath) -> None:
     network = network_settings(settings.cluster_cidrs, settings.node_port_addresses, settings.localhost_node_ports)
     metrics_at, access = settings.metrics_at, access_of(settings)
-    datapath = NftDatapath()
     forwarder = Forwarder(datapath)
     look_around(datapath, settings.beside_other_proxy)
     async with HttpClient(access, user_agent="moorage-node") as client:

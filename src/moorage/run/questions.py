@@ -34,7 +34,7 @@ from moorage.table.compile import compile_table
 from moorage.table.facts import NetworkSettings, node_facts
 from moorage.table.ingress import ingress_addresses
 from moorage.table.reach import Asker, Reached, reached
-from moorage.table.trace import Packet, Step, Verdict, trace
+from moorage.table.trace import Action, Packet, Step, Verdict, trace
 from moorage.table.types import NodeFacts
 
 Status = TypeVar("Status", ServiceL2Status, ServiceBGPStatus)
@@ -99,7 +99,7 @@ async def read_cluster(client: Client, types: tuple[type[Object], ...]) -> Snaps
 
 
 class Traced(NamedTuple):
-    """The node that decides, the packet as it arrives there, and what becomes of it."""
+    """The node that decides, the packet as the client sends it, and what becomes of it."""
 
     node: str
     packet: Packet
@@ -109,7 +109,8 @@ class Traced(NamedTuple):
 async def ask_trace(client: Client, vantage: str, target: Target, node: str, settings: NetworkSettings) -> Traced:
     """`vantage` is pod/[NAMESPACE/]NAME, node/NAME or an address outside; `node` is where a packet from outside arrives, by
     default the node whose address is asked for, or that says that it announces it, or the first. A Service that is asked for by
-    its name from outside is asked at an address that leads there (`table.reach`). `settings` are those of the node agents.
+    its name from outside is asked at an address that leads there (`table.reach`). What one node sends on to an address of
+    another is decided there. `settings` are those of the node agents.
     """
     snapshot = await read_cluster(client, (Service, EndpointSlice, Node, Pod, ServiceCIDR, ServiceL2Status, ServiceBGPStatus))
     outside = _outside(snapshot, vantage, settings)
@@ -117,12 +118,24 @@ async def ask_trace(client: Client, vantage: str, target: Target, node: str, set
     name, source, local = _source(snapshot, vantage, node, asked.address)
     if snapshot.get(Node, Key("", name)) is None:
         raise UserError(f"there is no Node {name}")
-    facts = node_facts(name, snapshot, settings)
     packet = Packet(source, asked.address, target.protocol, asked.port, local)
-    verdict = trace(compile_table(snapshot, facts), facts, packet)
+    decider, verdict = _decided(snapshot, name, packet, settings)
     if asked.text:
         verdict = replace(verdict, steps=(Step(Reason.ADDRESS_CHOSEN, asked.text), *verdict.steps))
-    return Traced(name, packet, verdict)
+    return Traced(decider, packet, verdict)
+
+
+def _decided(snapshot: Snapshot, name: str, packet: Packet, settings: NetworkSettings) -> tuple[str, Verdict]:
+    """By the node, or by the one that it sends the packet on to."""
+    facts = node_facts(name, snapshot, settings)
+    verdict = trace(compile_table(snapshot, facts), facts, packet)
+    owner = next(iter(_owners(snapshot, packet.destination)), name)
+    if verdict.action is not Action.ROUTE or owner == name:
+        return name, verdict
+    facts = node_facts(owner, snapshot, settings)
+    there = trace(compile_table(snapshot, facts), facts, replace(packet, local=False))
+    onward = Step(verdict.reason, f"{name} sends it on: {packet.destination} is an address of node {owner}")
+    return owner, replace(there, steps=(onward, *there.steps))
 
 
 async def ask_migration(client: Client) -> Migration:
@@ -191,10 +204,9 @@ def _of_family(texts: Iterable[str], destination: Address) -> Address | None:
 def _entry(snapshot: Snapshot, destination: Address) -> str:
     """Where a packet from outside arrives. One that nobody says to announce may arrive anywhere."""
     first = _first(snapshot)
-    owner = [each.metadata.name for each in snapshot.all(Node).values() if str(destination) in each.internal_ips]
     holders = {key for key, each in snapshot.all(Service).items() if destination in ingress_addresses(each)}
     announcers = [*_announcers(snapshot, ServiceL2Status, holders), *_announcers(snapshot, ServiceBGPStatus, holders)]
-    return (*sorted(owner), *announcers, first)[0]
+    return (*_owners(snapshot, destination), *announcers, first)[0]
 
 
 def _announcers(snapshot: Snapshot, type_: type[Status], holders: set[Key]) -> Iterator[str]:
@@ -211,6 +223,11 @@ def _first(snapshot: Snapshot) -> str:
     if not names:
         raise UserError("the cluster has no Node yet")
     return names[0]
+
+
+def _owners(snapshot: Snapshot, address: Address) -> list[str]:
+    """The Nodes with this InternalIP, by name."""
+    return sorted(key.name for key, node in snapshot.all(Node).items() if str(address) in node.internal_ips)
 
 
 async def ask_explain(client: Client, name: str, settings: NetworkSettings) -> Explanation:

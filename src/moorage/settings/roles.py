@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from moorage.model.cluster import SYSTEM_NAMESPACE
+from moorage.model.cluster import KUBE_PROXY_PORT, SYSTEM_NAMESPACE
 from moorage.model.errors import FieldError, invalid
 from moorage.model.net import parse_address
 from moorage.settings.checks import PRIMARY, bind_address, wrong_bind_address, wrong_node_port_addresses, wrong_prefixes
 from moorage.settings.controllers import chosen
 from moorage.settings.fields import Settings, setting
 
-_BESIDE = setting(
-    "Start though another proxy's rules (kube-proxy's) are in the kernel: a connection is translated by the one whose rules "
-    "were put in place last, and only what that one leaves by the other."
+_BESIDE_TEXT = (
+    "Start though another proxy's rules (kube-proxy's) are in the kernel: ours see a connection first, and what they leave is "
+    "translated by the other's."
 )
 _HEALTH_PORT = setting("Port of every address at which /healthz and /livez are served.", ge=1, le=65535)
 
@@ -61,7 +61,7 @@ class NodeSettings(RoleSettings, frozen=True, kw_only=True):
         ),
     ] = (PRIMARY,)
     localhost_node_ports: Annotated[bool, setting("Serve NodePorts on 127.0.0.0/8 too.", "--localhost-nodeports")] = True
-    health_port: Annotated[int, _HEALTH_PORT] = 10256
+    health_port: Annotated[int, _HEALTH_PORT] = KUBE_PROXY_PORT
     metrics_bind_address: Annotated[str, setting("ADDRESS:PORT at which /metrics is served; empty: nowhere.")] = (
         "127.0.0.1:10249"
     )
@@ -77,7 +77,10 @@ class NodeSettings(RoleSettings, frozen=True, kw_only=True):
         int,
         setting("Port of 127.0.0.1 at which the agent answers itself, through its own rules.", ge=1, le=65535),
     ] = 10247
-    beside_other_proxy: Annotated[bool, _BESIDE] = False
+    beside_other_proxy: Annotated[
+        bool,
+        setting(f"{_BESIDE_TEXT} An agent that ends while kube-proxy answers at port {KUBE_PROXY_PORT} takes its rules away."),
+    ] = False
 
     @property
     def metrics_at(self) -> tuple[str, int] | None:
@@ -184,7 +187,7 @@ class EdgeSettings(RoleSettings, frozen=True, kw_only=True):
     probe_path: Annotated[
         str, setting("What is asked for there. /healthz would refuse for a node about to go away.", pattern="^/[!-~]*$")
     ] = "/livez"
-    beside_other_proxy: Annotated[bool, _BESIDE] = False
+    beside_other_proxy: Annotated[bool, setting(_BESIDE_TEXT)] = False
 
     def wrong(self) -> Iterator[FieldError]:
         for index, each in enumerate(self.meet_at):

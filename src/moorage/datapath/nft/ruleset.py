@@ -3,7 +3,7 @@
 The hook of each chain is the earliest or latest place where its question can be answered:
 
     prerouting, raw               isolate       a packet from outside to a cluster address is dropped before it is tracked
-    prerouting, output dstnat     services      a new connection to a frontend is sent to a backend
+    prerouting, output -101       services      a new connection to a frontend is sent to a backend
     input, forward, output        undelivered   a translated packet is counted; what was not and should have been is answered
     postrouting, input srcnat     sources       the source is rewritten where it has to be; connections are counted
 
@@ -44,6 +44,11 @@ from moorage.model.net import Family
 
 MASQUERADE_MARK = 0x4000
 """The one bit of the packet mark that this program sets, and clears again in postrouting. kube-proxy uses the same one."""
+
+BEFORE_OTHERS = -101
+"""Priority of what picks a backend. kube-proxy's rules, in nftables and in iptables mode, are at -100 (dstnat): whenever either
+of the two began, a connection is translated here.
+"""
 
 MOST_CLIENTS = 1 << 20
 """Clients that are remembered for each space (`sessionAffinity`), and pairs of frontend and endpoint that are counted."""
@@ -194,11 +199,11 @@ def _hooks(family: Family) -> str:
         {_ECHO_REQUEST[family]} dnat to {ip} daddr map @{PINGS}
     }}
     chain services-prerouting {{
-        type nat hook prerouting priority dstnat; policy accept;
+        type nat hook prerouting priority {BEFORE_OTHERS}; policy accept;
         goto services
     }}
     chain services-output {{
-        type nat hook output priority -100; policy accept;
+        type nat hook output priority {BEFORE_OTHERS}; policy accept;
         goto services
     }}
 {_counting(family)}
