@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -52,11 +52,16 @@ class Part(NamedTuple):
 
 
 class _Begun(NamedTuple):
-    """An answer of which the body is to come. The names of headers may be given in small letters."""
+    """An answer of which the body is to come, and what ends it. The names of headers may be given in small letters.
+
+    `chosen` is why it has a connection of its own, where it could have been otherwise.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: AsyncIterator[bytes]
+    close: Callable[[], object]
+    chosen: OneEach | None = None
 
 
 class Connection:
@@ -126,7 +131,8 @@ class Connection:
         proof, again = await self._login.proof(), True
         while True:
             with _mapped("GET", url):
-                async with self._begun(url, proof, accept) as (status, headers, body):
+                status, headers, body, close, chosen = await self._begun(url, proof, accept)
+                try:
                     if status < 300:
                         is_binary = headers.get("content-type", "").partition(";")[0].strip() == BINARY
                         yield Part(b"", is_binary)
@@ -137,30 +143,32 @@ class Connection:
                         return
                     async with asyncio.timeout(REQUEST_SECONDS):
                         answer = b"".join([chunk async for chunk in body])
+                except (aiohttp.ClientError, OSError):
+                    self._doubt(chosen)
+                    raise
+                finally:
+                    close()
             if not (status == 401 and again and await self._login.refused(proof)):
                 raise error_of(status, answer, headers.get("retry-after", ""))
             proof, again = await self._login.proof(), False
 
-    @asynccontextmanager
-    async def _begun(self, url: URL, proof: Proof, accept: str) -> AsyncIterator[_Begun]:
+    async def _begun(self, url: URL, proof: Proof, accept: str) -> _Begun:
         """A stream, over a connection that others share or over its own."""
         shared = await self._shared(url, proof, accept)
         if isinstance(shared, Answer):
-            try:
-                yield _Begun(shared.status, shared.headers, shared)
-            finally:
-                shared.close()
-            return
+            return _Begun(shared.status, shared.headers, shared, shared.close)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 response = await self._started("GET", url, proof, timeout, {"Accept": accept})
-            async with response:
-                yield _Begun(response.status, response.headers, response.content.iter_any())
         except (aiohttp.ClientError, OSError):
-            if self._sharing is not None and shared is not None:
-                self._sharing.doubt(shared)
+            self._doubt(shared)
             raise
+        return _Begun(response.status, response.headers, response.content.iter_any(), response.release, shared)
+
+    def _doubt(self, chosen: OneEach | None) -> None:
+        if self._sharing is not None and chosen is not None:
+            self._sharing.doubt(chosen)
 
     async def _shared(self, url: URL, proof: Proof, accept: str) -> Answer | OneEach | None:
         """None where no connection can be shared, whatever the server says."""

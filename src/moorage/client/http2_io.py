@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, cast
 
 from moorage.client.http2 import IDLE_SECONDS, Data, End, Head, Look, Pulse, Session, Told
 
@@ -160,8 +160,7 @@ class Http2(asyncio.Protocol):
         self._close_after_the_last()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's derives from nothing
         chosen: ssl.SSLObject = transport.get_extra_info("ssl_object")
         if chosen.selected_alpn_protocol() != PROTOCOL:
             self.is_spoken = False
