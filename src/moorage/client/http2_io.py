@@ -113,7 +113,7 @@ class Http2(asyncio.Protocol):
     @property
     def has_room(self) -> bool:
         """Whether a stream may be opened now."""
-        return self._session.has_room and self._transport is not None and not self._transport.is_closing()
+        return self._session.has_room and self._is_open
 
     async def ready(self) -> None:
         """Until the server has said how many streams it allows. Raises OSError."""
@@ -147,17 +147,18 @@ class Http2(asyncio.Protocol):
             self._transport.abort()
 
     def consumed(self, stream: int, cost: int) -> None:
-        self._session.consumed(stream, cost)
-        self._send()
+        if self._is_open:
+            self._session.consumed(stream, cost)
+            self._send()
 
     def drop(self, stream: int, cost: int) -> None:
         self._answers.pop(stream, None)
         self._used = self._loop.time()
-        if not self.is_lost:
+        if self._is_open:
             self._session.consumed(stream, cost)
             self._session.drop(stream)
             self._send()
-        self._close_after_the_last()
+            self._close_after_the_last()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's derives from nothing
@@ -196,9 +197,15 @@ class Http2(asyncio.Protocol):
         if not self._lost.done():
             self._lost.set_result(None)
 
+    @property
+    def _is_open(self) -> bool:
+        """What goes wrong closes it at once; that it is lost is told later."""
+        return self._transport is not None and not self._transport.is_closing()
+
     def _send(self) -> None:
         data = self._session.outgoing()
-        if data and self._transport is not None and not self._transport.is_closing():
+        if data and self._is_open:
+            assert self._transport is not None
             self._transport.write(data)
 
     def _break(self, why: OSError) -> None:
@@ -213,6 +220,8 @@ class Http2(asyncio.Protocol):
 
     def _tick(self) -> None:
         """Looks after a silent or idle connection, and at the clock again when something may be due."""
+        if not self._is_open:
+            return
         now = self._loop.time()
         if not self._session.streams and now >= self._used + IDLE_SECONDS:
             self._close()
