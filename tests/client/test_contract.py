@@ -1,4 +1,6 @@
-"""What every `model.ports.Client` promises, checked on the fake and on HTTP against the embedded server."""
+"""What every `model.ports.Client` promises, checked on the fake and on HTTP against the embedded server, also behind HAProxy,
+which offers HTTP/2.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from moorage.model.meta import Condition, Key, ObjectMeta
 from moorage.model.pods import Container, Pod, PodSpec, PodStatus
 from moorage.model.ports import ADDED, BOOKMARK, DELETED, MODIFIED, Client, WatchEvent
 from moorage.model.slices import EndpointSlice
-from tests.client.embedded import embedded_server
+from tests.client.embedded import admin_token, embedded_server
+from tests.client.terminated import access_to, listen, terminator
 
 NAMESPACE = "default"
 
@@ -42,7 +45,25 @@ async def embedded() -> AsyncIterator[Client]:
             yield client
 
 
-@pytest.fixture(params=[pytest.param(fake, id="fake"), pytest.param(embedded, id="embedded")])
+@asynccontextmanager
+async def behind_haproxy() -> AsyncIterator[Client]:
+    with tempfile.TemporaryDirectory() as name, listen() as listening:
+        directory = Path(name)
+        async with (
+            embedded_server(directory) as kubeconfig,
+            terminator(directory, listening, load(kubeconfig).server),
+            HttpClient(access_to(directory, listening, admin_token(directory)), page_size=PAGE) as client,
+        ):
+            yield client
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(fake, id="fake"),
+        pytest.param(embedded, id="embedded"),
+        pytest.param(behind_haproxy, id="haproxy"),
+    ]
+)
 def run(request: pytest.FixtureRequest) -> Callable[[Check], None]:
     """Runs one check on a fresh server."""
     opened: Open = request.param

@@ -31,7 +31,7 @@ def test_a_small_run() -> None:
     assert body < slices.change_bytes < 1.5 * body
     assert slices.protobuf_change < slices.change_bytes < slices.list_bytes
     assert 100 < report.renewal.sent < 3000
-    assert (report.connections, report.announcing) == (11, 7)
+    assert (report.watches, report.announcing) == (11, 7)
 
 
 def test_bytes_are_counted_also_after_a_connection_has_ended() -> None:

@@ -39,5 +39,5 @@ def _rows(report: Report) -> Iterator[tuple[str, str, str]]:
         yield f"one change of {each.kind}, to one watch", f"{each.change_bytes} B", f"protobuf: {each.protobuf_change} B"
     yield "one renewal of a leader's Lease, sent and received", f"{report.renewal.sent} + {report.renewal.received} B", ""
     yield "renewals a second of one leader", f"{report.renewals_per_second:g}", ""
-    yield "connections of a node agent", str(report.connections), ""
+    yield "watches of a node agent", str(report.watches), ""
     yield "of these for announcing", str(report.announcing), ""

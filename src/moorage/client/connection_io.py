@@ -1,12 +1,16 @@
 """Requests and streams to one API server: bytes out, bytes in, foreign errors turned into ours.
 
+Requests go over HTTP/1.1. Streams share an HTTP/2 connection where the server has it (`sharing_io`); else, without TLS and
+through a proxy each has a connection of its own.
+
 A refusal becomes ApiError, whatever else goes wrong HostError with what was tried and what came of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -17,9 +21,11 @@ from yarl import URL
 
 from moorage.client.decode import error_of
 from moorage.client.frames import Frames
+from moorage.client.http2_io import Answer
 from moorage.client.kubeconfig import Access
 from moorage.client.lines import Lines
 from moorage.client.login_io import Login, Proof
+from moorage.client.sharing_io import OneEach, Sharing
 from moorage.client.socket_io import SocketFactory, plain, watchful
 from moorage.model.errors import HostError
 
@@ -45,6 +51,19 @@ class Part(NamedTuple):
     is_binary: bool
 
 
+class _Begun(NamedTuple):
+    """An answer of which the body is to come, and what ends it. The names of headers may be given in small letters.
+
+    `chosen` is why it has a connection of its own, where it could have been otherwise.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes]
+    close: Callable[[], object]
+    chosen: OneEach | None = None
+
+
 class Connection:
     """Connections to one server, kept open and shared. `open` before use, `close` at the end."""
 
@@ -54,13 +73,17 @@ class Connection:
         self._user_agent = user_agent
         self._login = Login(access)
         self._session: aiohttp.ClientSession | None = None
+        self._sharing: Sharing | None = None
 
     def open(self) -> None:
         """Needs a running loop; connects to nothing yet. Raises UserError where the certificates cannot be used."""
         self._login.check()
         if self._access.insecure:
             log.warning("whoever answers is taken for the API server (insecure-skip-tls-verify)", server=self._access.server)
-        connector = aiohttp.TCPConnector(limit=0, socket_factory=self._socket_factory)  # each watch holds a connection
+        if self._access.server.startswith("https:") and not self._access.proxy_url:
+            url, name = URL(self._access.server), self._access.tls_server_name
+            self._sharing = Sharing(url, name, self._socket_factory, CONNECT_SECONDS)
+        connector = aiohttp.TCPConnector(limit=0, socket_factory=self._socket_factory)  # a stream may hold a connection
         self._session = aiohttp.ClientSession(
             connector=connector,
             headers={
@@ -74,6 +97,8 @@ class Connection:
         )
 
     async def close(self) -> None:
+        if self._sharing is not None:
+            await self._sharing.close()
         if self._session is not None:
             await self._session.close()
 
@@ -102,26 +127,65 @@ class Connection:
 
     async def stream(self, path: str, query: Mapping[str, str], accept: str = JSON) -> AsyncGenerator[Part, None]:
         """First an empty one, when the server has accepted; then each as it arrives. Raises ApiError or HostError."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         url = self._url(path, query)
         proof, again = await self._login.proof(), True
         while True:
             with _mapped("GET", url):
-                async with asyncio.timeout(REQUEST_SECONDS):
-                    response = await self._started("GET", url, proof, timeout, {"Accept": accept})
-                async with response:
-                    if response.status < 300:
-                        is_binary = response.content_type == BINARY
+                status, headers, body, close, chosen = await self._begun(url, proof, accept)
+                try:
+                    if status < 300:
+                        is_binary = headers.get("content-type", "").partition(";")[0].strip() == BINARY
                         yield Part(b"", is_binary)
                         cut = Frames() if is_binary else Lines()
-                        async for chunk in response.content.iter_any():
+                        async for chunk in body:
                             for each in cut.feed(chunk):
                                 yield Part(each, is_binary)
                         return
-                    answer = await response.read()
-            if not (response.status == 401 and again and await self._login.refused(proof)):
-                raise error_of(response.status, answer, response.headers.get("Retry-After", ""))
+                    async with asyncio.timeout(REQUEST_SECONDS):
+                        answer = b"".join([chunk async for chunk in body])
+                except (aiohttp.ClientError, OSError):
+                    self._doubt(chosen)
+                    raise
+                finally:
+                    close()
+            if not (status == 401 and again and await self._login.refused(proof)):
+                raise error_of(status, answer, headers.get("retry-after", ""))
             proof, again = await self._login.proof(), False
+
+    async def _begun(self, url: URL, proof: Proof, accept: str) -> _Begun:
+        """A stream, over a connection that others share or over its own."""
+        shared = await self._shared(url, proof, accept)
+        if isinstance(shared, Answer):
+            return _Begun(shared.status, shared.headers, shared, shared.close)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                response = await self._started("GET", url, proof, timeout, {"Accept": accept})
+        except (aiohttp.ClientError, OSError):
+            self._doubt(shared)
+            raise
+        return _Begun(response.status, response.headers, response.content.iter_any(), response.release, shared)
+
+    def _doubt(self, chosen: OneEach | None) -> None:
+        if self._sharing is not None and chosen is not None:
+            self._sharing.doubt(chosen)
+
+    async def _shared(self, url: URL, proof: Proof, accept: str) -> Answer | OneEach | None:
+        """None where no connection can be shared, whatever the server says."""
+        if self._sharing is None or proof.tls is None:
+            return None
+        asked = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":authority", url.host_port_subcomponent or ""),
+            (":path", url.raw_path_qs),
+            ("user-agent", self._user_agent),
+            ("accept", accept),
+            ("accept-encoding", "identity"),
+            *((name.lower(), value) for name, value in proof.headers.items()),
+        ]
+        async with asyncio.timeout(REQUEST_SECONDS):
+            return await self._sharing.ask(proof.tls.shared, asked)
 
     def _started(
         self,
@@ -141,7 +205,7 @@ class Connection:
             headers={**headers, **proof.headers},
             timeout=timeout,
             allow_redirects=False,
-            ssl=proof.tls or False,
+            ssl=proof.tls.single if proof.tls else False,
             proxy=self._access.proxy_url or None,
             server_hostname=self._access.tls_server_name or None,
         )
@@ -159,6 +223,8 @@ def _mapped(method: str, url: URL) -> Iterator[None]:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
         raise HostError(f"{tried}: the server's certificate is not trusted: {error.certificate_error}") from error
+    except ssl.SSLCertVerificationError as error:
+        raise HostError(f"{tried}: the server's certificate is not trusted: {error}") from error
     except TimeoutError as error:
         raise HostError(f"{tried}: no answer in time") from error
     except aiohttp.ClientPayloadError as error:

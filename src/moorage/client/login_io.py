@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ import structlog
 from moorage.client.exec_plugin import Credentials, ExecPlugin
 from moorage.client.exec_plugin_io import run_plugin
 from moorage.client.kubeconfig import Access
-from moorage.client.tls_io import TlsContexts
+from moorage.client.tls_io import Tls, TlsContexts
 from moorage.model.errors import HostError
 
 REREAD_SECONDS = 60.0
@@ -39,7 +38,7 @@ class Proof(msgspec.Struct, frozen=True):
     """What one request shows. `tls` is None towards a server without TLS."""
 
     headers: dict[str, str]
-    tls: ssl.SSLContext | None = None
+    tls: Tls | None = None
 
 
 class Login:
@@ -66,17 +65,17 @@ class Login:
     def check(self) -> None:
         """Raises UserError where the certificates cannot be used."""
         if self._tls is not None:
-            self._tls.context()
+            self._tls.contexts()
 
     async def proof(self) -> Proof:
         """For the next request. Raises HostError where a file cannot be read or a plugin fails."""
         if self._plugin is not None:
             credentials = await self._plugin.credentials()
             headers = _bearer(credentials.token) if credentials.token else {}
-            return Proof(headers, self._context(credentials.certificate, credentials.key))
+            return Proof(headers, self._contexts(credentials.certificate, credentials.key))
         if self._access.token_file:
             self._reread(self._clock())
-        return Proof(self._headers(), self._context())
+        return Proof(self._headers(), self._contexts())
 
     async def refused(self, proof: Proof) -> bool:
         """The server did not know who showed this (401). Whether there is something else to show now."""
@@ -93,8 +92,8 @@ class Login:
             return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
         return {}
 
-    def _context(self, certificate: bytes = b"", key: bytes = b"") -> ssl.SSLContext | None:
-        return None if self._tls is None else self._tls.context(certificate, key)
+    def _contexts(self, certificate: bytes = b"", key: bytes = b"") -> Tls | None:
+        return None if self._tls is None else self._tls.contexts(certificate, key)
 
     def _reread(self, now: float) -> None:
         if self._read_at is not None and now - self._read_at < REREAD_SECONDS:

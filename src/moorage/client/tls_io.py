@@ -6,6 +6,7 @@ import os
 import ssl
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -17,8 +18,15 @@ log = structlog.get_logger()
 _Stamp = tuple[int, int, int] | None
 
 
+class Tls(NamedTuple):
+    """Two contexts that trust and show the same: for connections of one request at a time, and one that offers HTTP/2 too."""
+
+    single: ssl.SSLContext
+    shared: ssl.SSLContext
+
+
 class TlsContexts:
-    """The newest context. Connections that stand keep the one that they began with; a watch ends after ten minutes at most.
+    """The newest pair. Connections that stand keep the one that they began with; a watch ends after ten minutes at most.
 
     Files are looked at for each request (one `stat` each): a kubelet or cert-manager renews them in place.
     """
@@ -26,11 +34,11 @@ class TlsContexts:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._files = [each for each in (access.ca_file, access.certificate_file, access.key_file) if each]
-        self._made: ssl.SSLContext | None = None
+        self._made: Tls | None = None
         self._stamps: list[_Stamp] | None = None
         self._shown = (b"", b"")
 
-    def context(self, certificate: bytes = b"", key: bytes = b"") -> ssl.SSLContext:
+    def contexts(self, certificate: bytes = b"", key: bytes = b"") -> Tls:
         """With a client certificate (PEM) of a plugin, or the access's own.
 
         Raises UserError where a certificate or key cannot be used; not for a file that was good before: it is being written.
@@ -39,7 +47,8 @@ class TlsContexts:
         if self._made is not None and stamps == self._stamps and (certificate, key) == self._shown:
             return self._made
         try:
-            made = tls_context(self._access, certificate, key)
+            made = Tls(tls_context(self._access, certificate, key), tls_context(self._access, certificate, key))
+            made.shared.set_alpn_protocols(["h2", "http/1.1"])
         except UserError as error:
             if self._made is None:
                 raise

@@ -67,14 +67,14 @@ class KindCost(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """`renewal` is one write of a leader's Lease; `connections` is how many an agent keeps, `announcing` how many of them to
+    """`renewal` is one write of a leader's Lease; `watches` is how many an agent keeps, `announcing` how many of them to
     follow what it announces.
     """
 
     kinds: tuple[KindCost, ...]
     renewal: Carried
     renewals_per_second: float
-    connections: int
+    watches: int
     announcing: int
     endpoints: int
 
