@@ -137,3 +137,36 @@ def test_one_that_somebody_has_deleted_comes_back(scene: Scene, monkeypatch: pyt
         await until(lambda: scene.told == {"web"})
 
     scene.play(work)
+
+
+def test_they_go_at_the_end_also_while_they_are_listed_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_keeper, "SECONDS", 0.02)
+    asked = asyncio.Event()
+
+    async def never(*_: object) -> Any:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        scene.keeper.look()
+        await until(lambda: scene.told == {"web"})
+        monkeypatch.setattr(scene.client, "list", never)
+        await asked.wait()
+
+    scene.play(work)
+    assert scene.told == set()
+
+
+def test_they_go_at_the_end_also_after_a_write_that_failed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_keeper, "RETRY", 60.0)
+
+    async def work() -> None:
+        scene.keeper.look()
+        await until(lambda: scene.told == {"web"})
+        scene.services = (WEB, DNS)
+        scene.client.fail("create", HostError("away"), scene.type)
+        scene.keeper.look()
+        await until(lambda: scene.asked("create") == 2)
+
+    scene.play(work)
+    assert scene.told == set()
