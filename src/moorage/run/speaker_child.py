@@ -40,6 +40,11 @@ class SpeakerChild:
         self._watching: asyncio.Task[None] | None = None
 
     @property
+    def is_wanted(self) -> bool:
+        """Whether it is started again where it does not run."""
+        return self._watching is not None
+
+    @property
     def runs(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
