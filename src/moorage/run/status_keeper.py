@@ -1,6 +1,7 @@
 """Keeps the statuses of a node's announcements in the API as they should be: ServiceL2Status, ServiceBGPStatus.
 
-They are listed once and not watched: nobody but the node writes them. A kind that the cluster does not have is said once.
+They are listed once and not watched: nobody but the node writes them. Those of MetalLB's own speakers are not touched. A kind
+that the cluster does not have is said once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Generic
 
 import structlog
 
-from moorage.announce.statuses import NODE_LABEL, S, changes
+from moorage.announce.statuses import S, changes, is_ours, selector
 from moorage.client.perform_io import perform
 from moorage.client.reflect import ABSENT_SECONDS, is_absence
 from moorage.model.errors import ApiError, HostError
@@ -38,7 +39,7 @@ class StatusKeeper(Generic[S]):
     ) -> None:
         self._client = client
         self._type: type[S] = type_
-        self._selector = f"{NODE_LABEL}={node}"
+        self._node = node
         self._wanted: Callable[[], Mapping[Key, S]] = wanted
         self._namespace = namespace
         self._held: Mapping[Key, S] = {}
@@ -75,10 +76,11 @@ class StatusKeeper(Generic[S]):
         is_certain, self._is_certain = self._is_certain, False
         if not is_certain or time.monotonic() > self._listed + SECONDS:
             try:
-                found, _ = await self._client.list(self._type, self._namespace, self._selector)
+                found, _ = await self._client.list(self._type, self._namespace, selector(self._node))
             except (ApiError, HostError) as error:
                 return self._not_listed(error)
-            self._held, self._listed = {each.key: each for each in found}, time.monotonic()
+            self._held = {each.key: each for each in found if is_ours(each, self._node)}
+            self._listed = time.monotonic()
         held, wanted = self._held, self._wanted()
         self._held = {**held, **wanted}
         failures = await perform(self._client, changes(held, wanted), "moorage-node", time.time)
