@@ -106,6 +106,9 @@ def test_unknown_fields_of_every_wire_type_are_skipped() -> None:
         enveloped(field(2, field(1, field(3, "text")))),
         enveloped(field(2, field(2, 5))),
         enveloped(varint(90 << 3 | 1) + b"short"),
+        enveloped(field(1, field(8, field(1, 1 << 62)))),
+        enveloped(field(1, field(8, field(1, -(1 << 62))))),
+        enveloped(field(1, field(8, field(1, 1 << 40)))),
     ],
 )
 def test_malformed_bytes_are_a_bad_request(data: bytes) -> None:

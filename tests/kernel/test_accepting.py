@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from ipaddress import IPv4Address
+from types import SimpleNamespace
 
 import pytest
 
-from moorage.announce import arp
+from moorage.announce import accepting_io, arp
 from moorage.announce.accepting_io import Accepting
 from moorage.lab import netns_io
 from moorage.model.net import Address
@@ -155,3 +157,20 @@ def test_what_a_crashed_run_left_is_taken_over_or_away_and_others_are_not_touche
     lan.one.run(Accepting().release)
     assert routes(lan.one) == {str(THIRD)}
     assert rules(lan.one) == 1
+
+
+def test_what_others_take_away_comes_back(lan: Lan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As systemd-networkd does with rules when it starts."""
+    accepting = Accepting()
+    assert accepting.look_in is None
+    accept(lan.one, VIP, SECOND, by=accepting)
+    shown(lan.one, "rule", "del", "table", "7577")
+    shown(lan.one, "rule", "del", "table", "7577")
+    shown(lan.one, "route", "flush", "table", "7577")
+    accept(lan.one, VIP, may_stay=[SECOND], by=accepting)
+    assert (routes(lan.one), rules(lan.one)) == (set(), 0), "the kernel is not asked with every change"
+    later = time.monotonic() + accepting_io.LOOK
+    monkeypatch.setattr(accepting_io, "time", SimpleNamespace(monotonic=lambda: later))
+    assert accepting.look_in == 0.0
+    accept(lan.one, VIP, may_stay=[SECOND], by=accepting)
+    assert (routes(lan.one), rules(lan.one)) == ({str(VIP), str(SECOND)}, 2)

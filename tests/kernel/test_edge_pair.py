@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -12,6 +13,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from moorage.announce.accepting_io import LOOK, TABLE
 from moorage.lab import netns_io
 from moorage.model.announcing import EDGES
 from moorage.model.cluster import Event, Lease
@@ -125,6 +127,29 @@ def test_haproxy_serves_until_its_addresses_are_handed_over() -> None:
             assert max(each.until - each.since for each in clients.asked) < 0.9
             assert len(clients.asked) > 300
             assert {each.answer for each in clients.asked} == {str(CLIENT_ADDRESS)}
+
+    asyncio.run(story())
+
+
+@pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy: run scripts/system-packages")
+def test_haproxy_serves_again_where_others_took_the_rules_away() -> None:
+    """As systemd-networkd does when it starts. Nothing changes in the cluster meanwhile."""
+
+    async def story() -> None:
+        async with formed(edges=1) as lab:
+            (service,) = (await lab.client.list(Service, NAMESPACE))[0]
+            await lab.client.merge_patch(Service, service.key, {"metadata": {"annotations": {PROXY_ANNOTATION: PROXY_VERSION}}})
+            with (
+                closing(Entered(lab.namespace("server"))) as server,
+                closing(Entered(lab.namespace("client"))) as client,
+                closing(Entered(lab.namespace(await owner(lab)))) as edge,
+                closing(proxied(server)) as listening,
+            ):
+                assert await eventually(lambda: asyncio.to_thread(told, client, lab.addresses[0]))
+                for _ in range(2):
+                    edge.run(lambda: subprocess.run(["ip", "rule", "del", "table", f"{TABLE}"], check=True))
+                assert await eventually(lambda: asyncio.to_thread(told, client, lab.addresses[0]), LOOK + 10.0)
+                listening.shutdown(socket.SHUT_RDWR)
 
     asyncio.run(story())
 

@@ -84,6 +84,12 @@ def test_the_new_proxy_comes_before_the_old_one_goes_and_each_step_has_its_way_b
     assert found.steps[1].back == ("kubectl apply -f kube-proxy.yaml",)
 
 
+@pytest.mark.parametrize(("labels", "is_kube_proxy"), [({"k8s-app": "kube-proxy"}, True), ({"k8s-app": "kube-router"}, False)])
+def test_rules_beside_another_proxy_than_kube_proxy_are_taken_away_by_hand(labels: dict[str, str], is_kube_proxy: bool) -> None:
+    back = " ".join(checked(machine("a"), runs("proxy", labels)).steps[0].back)
+    assert ("kube-proxy serves" in back, "moorage uninstall --node" in back) == (is_kube_proxy, not is_kube_proxy)
+
+
 @pytest.mark.parametrize("text", ["", "mode: [", "- a list", "\x00"])
 def test_a_configuration_that_cannot_be_read_means_the_default_mode(text: str) -> None:
     (proxy,) = installed(Snapshot.of([*kube_proxy("a"), config("kube-proxy", **{"config.conf": text})]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -28,20 +28,29 @@ L2 = L2Advertisement(metadata=ObjectMeta(name="x", namespace="y"))
 
 
 class PlayedSpeaker:
+    """Does not run, though it is wanted, while the test says so."""
+
+    last: PlayedSpeaker
+
     def __init__(self, group: Group, name: str) -> None:
-        self.runs = False
+        self.is_wanted = self.runs = False
+        self.said = 0
         self.state = State()
         self.news = asyncio.Event()
 
-    def start(self) -> None:
-        self.runs = True
+        PlayedSpeaker.last = self
 
-    def say(self, wish: Wish) -> None: ...
+    def start(self) -> None:
+        if not self.is_wanted:
+            self.is_wanted = self.runs = True
+
+    def say(self, wish: Wish) -> None:
+        self.said += self.runs
 
     def let_go(self) -> None: ...
 
     async def end(self, wish: Callable[[], Wish], seconds: float) -> None:
-        self.runs = False
+        self.is_wanted = self.runs = False
 
 
 class PlayedStanding(Standing):
@@ -61,11 +70,10 @@ class PlayedStanding(Standing):
         return self.is_healthy
 
 
-def test_a_node_begins_to_announce_when_its_rules_work_and_not_when_something_else_happens(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(announcing, "SpeakerChild", PlayedSpeaker)
+Work = Callable[[FakeClient, PlayedStanding], Awaitable[None]]
 
+
+def play(work: Work) -> None:
     async def story() -> None:
         client, standing = FakeClient([NODE, L2]), PlayedStanding()
         mirror = Mirror(client, [Want(each) for each in (Service, EndpointSlice, Node)])
@@ -74,13 +82,58 @@ def test_a_node_begins_to_announce_when_its_rules_work_and_not_when_something_el
         running = [asyncio.create_task(each) for each in (mirror.run(), announcers.run())]
         _, changes = await mirror.next()
         announcers.moved(changes)
-        await asyncio.sleep(0.2)
-        assert NODES.lease("a") not in client.all(Lease)
-        standing.is_healthy = True
-        standing.news.set()
-        await until(lambda: NODES.lease("a") in client.all(Lease), 1.0)
+        await work(client, standing)
         for each in running:
             each.cancel()
         await asyncio.wait(running)
 
     asyncio.run(story())
+
+
+@pytest.fixture(autouse=True)
+def played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announcing, "SpeakerChild", PlayedSpeaker)
+
+
+def works(standing: PlayedStanding) -> None:
+    standing.is_healthy = True
+    standing.news.set()
+
+
+def test_a_node_begins_to_announce_when_its_rules_work_and_not_when_something_else_happens() -> None:
+    async def work(client: FakeClient, standing: PlayedStanding) -> None:
+        await asyncio.sleep(0.2)
+        assert NODES.lease("a") not in client.all(Lease)
+        works(standing)
+        await until(lambda: NODES.lease("a") in client.all(Lease), 1.0)
+
+    play(work)
+
+
+def test_a_speaker_that_is_started_again_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quiet cluster says nothing that would call for another wish."""
+    for name in ("LINKS", "RENEW"):
+        monkeypatch.setattr(announcing, name, 60.0)
+
+    async def work(client: FakeClient, standing: PlayedStanding) -> None:
+        works(standing)
+        speaker = PlayedSpeaker.last
+        await until(lambda: speaker.said > 0 and NODES.lease("a") in client.all(Lease))
+        speaker.runs = False
+        await asyncio.sleep(2 * announcing.LOOK)
+        speaker.runs, speaker.said = True, 0
+        await until(lambda: speaker.said > 0, 3 * announcing.LOOK)
+
+    play(work)
+
+
+def test_a_speaker_that_ended_by_itself_does_not_come_back_where_nothing_is_to_be_announced_any_more() -> None:
+    async def work(client: FakeClient, standing: PlayedStanding) -> None:
+        works(standing)
+        speaker = PlayedSpeaker.last
+        await until(lambda: speaker.is_wanted)
+        speaker.runs = False
+        client.remove(L2Advertisement, L2.key)
+        await until(lambda: not speaker.is_wanted)
+
+    play(work)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import structlog
+from msgspec.structs import replace
 
 from moorage.announce import bgp_status, l2
 from moorage.client.fake import FakeClient
-from moorage.model.cluster import SYSTEM_NAMESPACE
+from moorage.model.cluster import SYSTEM_NAMESPACE, Node
 from moorage.model.errors import ApiError, HostError
 from moorage.model.meta import Key
 from moorage.model.metallb import ServiceBGPStatus, ServiceL2Status
@@ -24,23 +25,24 @@ TOR = frozenset({Key("metallb-system", "tor")})
 ABSENT = ApiError(404, "NotFound", "the server could not find the requested resource")
 
 MAKERS: dict[type[ServiceL2Status | ServiceBGPStatus], Callable[..., Mapping[Key, Any]]] = {
-    ServiceL2Status: lambda *services: l2.statuses("one", {each: {"eth0"} for each in services}, NODE),
-    ServiceBGPStatus: lambda *services: bgp_status.statuses(NODE, dict.fromkeys(services, TOR)),
+    ServiceL2Status: lambda *services, of=NODE: l2.statuses(of.metadata.name, {each: {"eth0"} for each in services}, of),
+    ServiceBGPStatus: lambda *services, of=NODE: bgp_status.statuses(of, dict.fromkeys(services, TOR)),
 }
 
 
 class Scene:
     """Both kinds are kept in one way."""
 
-    def __init__(self, type_: type[ServiceL2Status | ServiceBGPStatus], *others: Any) -> None:
+    def __init__(self, type_: type[ServiceL2Status | ServiceBGPStatus], of: Node = NODE) -> None:
         self.type = type_
+        self.node = of
         self.services: tuple[Key, ...] = (WEB,)
-        self.client = FakeClient(list(others))
+        self.client = FakeClient()
         namespace = SYSTEM_NAMESPACE if type_ is ServiceL2Status else ""
-        self.keeper: StatusKeeper[Any] = StatusKeeper(self.client, type_, "one", self.wanted, namespace)
+        self.keeper: StatusKeeper[Any] = StatusKeeper(self.client, type_, of.metadata.name, self.wanted, namespace)
 
     def wanted(self) -> Mapping[Key, Any]:
-        return MAKERS[self.type](*self.services)
+        return MAKERS[self.type](*self.services, of=self.node)
 
     @property
     def told(self) -> set[str]:
@@ -137,3 +139,65 @@ def test_one_that_somebody_has_deleted_comes_back(scene: Scene, monkeypatch: pyt
         await until(lambda: scene.told == {"web"})
 
     scene.play(work)
+
+
+def test_they_go_at_the_end_also_while_they_are_listed_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_keeper, "SECONDS", 0.02)
+    asked = asyncio.Event()
+
+    async def never(*_: object) -> Any:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        scene.keeper.look()
+        await until(lambda: scene.told == {"web"})
+        monkeypatch.setattr(scene.client, "list", never)
+        await asked.wait()
+
+    scene.play(work)
+    assert scene.told == set()
+
+
+def test_they_go_at_the_end_also_after_a_write_that_failed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_keeper, "RETRY", 60.0)
+
+    async def work() -> None:
+        scene.keeper.look()
+        await until(lambda: scene.told == {"web"})
+        scene.services = (WEB, DNS)
+        scene.client.fail("create", HostError("away"), scene.type)
+        scene.keeper.look()
+        await until(lambda: scene.asked("create") == 2)
+
+    scene.play(work)
+    assert scene.told == set()
+
+
+def test_those_of_metallbs_own_speakers_stay(scene: Scene) -> None:
+    (made,) = MAKERS[scene.type](DNS).values()
+    name = "l2-x5k2p" if scene.type is ServiceL2Status else "bgp-x5k2p"
+    scene.client.put(replace(made, metadata=replace(made.metadata, name=name)))
+
+    async def work() -> None:
+        scene.keeper.look()
+        await until(lambda: scene.told == {"web", "dns"})
+
+    scene.play(work)
+    assert scene.told == {"dns"}
+
+
+@pytest.mark.parametrize("type_", MAKERS, ids=lambda each: each.__name__)
+def test_those_of_a_node_whose_name_is_too_long_for_a_label_are_found_again(
+    type_: type[ServiceL2Status | ServiceBGPStatus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_keeper, "SECONDS", 0.02)
+    scene = Scene(type_, node(f"{'n' * 60}.example.com"))
+
+    async def work() -> None:
+        scene.keeper.look()
+        await until(lambda: scene.asked("list") > 2)
+        assert scene.asked("create") == 1
+
+    scene.play(work)
+    assert scene.told == set()

@@ -12,6 +12,7 @@ Routes and rules of ours carry `proto 77`, so what an earlier run has left is ta
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterable
 from errno import EEXIST, ENOENT, ESRCH
 from typing import Any
@@ -27,6 +28,11 @@ OUR_PROTOCOL = 77
 TABLE = 7577
 PRIORITY = 77
 """Of the rules: after the one for the table `local`, before those for others' tables."""
+
+LOOK = 5.0
+"""Seconds after which it is read again what is there: others take away what they do not know, as systemd-networkd does with
+rules when it starts (`ManageForeignRoutingPolicyRules=`).
+"""
 
 _LOCAL, _HOST = 2, 254
 """RTN_LOCAL, RT_SCOPE_HOST."""
@@ -45,19 +51,27 @@ class Accepting:
 
     def __init__(self) -> None:
         self._accepted: frozenset[Address] | None = None
+        self._look_at = 0.0
+
+    @property
+    def look_in(self) -> float | None:
+        """Seconds until `accept` should be called though nothing is new, None where there is nothing to look after."""
+        return max(0.0, self._look_at - time.monotonic()) if self._accepted else None
 
     async def accept(self, wanted: Iterable[Address], may_stay: Iterable[Address]) -> None:
         """From now on these are taken in, and of those that were before, the ones that may stay: connections may go on.
 
         The first call finds what an earlier run has left. Raises HostError, after everything else was done, where the kernel
-        refuses something; the next call tries again from what is really there.
+        refuses something; the next call tries again from what is really there, as does one after LOOK.
         """
-        wanted = frozenset(wanted)
-        if self._accepted is not None and self._accepted == wanted | (self._accepted & frozenset(may_stay)):
+        wanted, may_stay, now = frozenset(wanted), frozenset(may_stay), time.monotonic()
+        before = self._accepted
+        if before is not None and before == wanted | (before & may_stay) and (not before or now < self._look_at):
             return
+        self._look_at = now + LOOK
         async with AsyncIPRoute() as route:
             present, self._accepted = await _routes(route), None
-            stays = wanted | (present & frozenset(may_stay))
+            stays = wanted | ((present | (before or frozenset())) & may_stay)
             problems = await _change(route, "add", stays - present)
             problems += await _arrange(route, {Family.of(each) for each in stays})
             problems += await _change(route, "del", present - stays)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from moorage.model.announcing import bgp_status_node, l2_status_node
 from moorage.model.cluster import Node
 from moorage.model.meta import Key, OwnerReference
 from moorage.model.metallb import ServiceBGPStatus, ServiceL2Status
@@ -25,6 +26,18 @@ def labels(node: str, service: Key) -> dict[str, str]:
     """A name that is too long for a label is left out."""
     found = {NODE_LABEL: node, SERVICE_LABEL: service.name, NAMESPACE_LABEL: service.namespace}
     return {name: value for name, value in found.items() if len(value) <= LONGEST_LABEL}
+
+
+def selector(node: str) -> str:
+    """What a node's have in common; everything, where its name is too long for a label."""
+    return f"{NODE_LABEL}={node}" if len(node) <= LONGEST_LABEL else ""
+
+
+def is_ours(status: S, node: str) -> bool:
+    """Whether an agent of this node has made it. MetalLB's speakers label theirs in the same way."""
+    if isinstance(status, ServiceL2Status):
+        return l2_status_node(status.key) == node
+    return bgp_status_node(status.key.name) == node
 
 
 def owner(node: Node) -> OwnerReference:

@@ -1,8 +1,7 @@
 """Kubernetes' protobuf encoding of an object -> the type that its JSON would be read into. Only read, never written.
 
-Fields without a number are
-skipped, and those that are absent have their default. Source: the encoding guide of protobuf; `generated.proto` of
-Kubernetes 1.36; `runtime.Unknown` of apimachinery, the envelope of an object behind `k8s\\0`.
+Fields without a number are skipped, and those that are absent have their default. Source: the encoding guide of protobuf;
+`generated.proto` of Kubernetes 1.36; `runtime.Unknown` of apimachinery, the envelope of an object behind `k8s\\0`.
 """
 
 from __future__ import annotations
@@ -215,7 +214,10 @@ def _time(written: Callable[[float], str]) -> Read:
 
     def read(data: bytes) -> str | None:
         parts = _message(data, _SECONDS)
-        return written(parts["seconds"] + parts.get("nanos", 0) / 1e9) if parts.get("seconds") else None
+        try:
+            return written(parts["seconds"] + parts.get("nanos", 0) / 1e9) if parts.get("seconds") else None
+        except (OverflowError, OSError) as error:  # so `datetime` says of what is far beyond its years
+            raise Malformed(f"no time: {error}") from error
 
     return read
 

@@ -11,6 +11,7 @@ from moorage.observe.installed import Component, Does
 BESIDE = "--set node.besideOtherProxy=true --set node.healthPort=20256 --set node.metricsBindAddress=127.0.0.1:20249"
 """While kube-proxy runs, it has the ports 10256 and 10249 of every node."""
 
+UNINSTALLED = "moorage uninstall --node   # on each node"
 ROLLED_OUT = "kubectl -n moorage-system rollout status daemonset/moorage-node"
 
 
@@ -41,7 +42,7 @@ def steps_for(components: Iterable[Component], has_kinds: bool) -> tuple[Step, .
                 "install the node agents beside the proxy that is there",
                 (f"moorage manifests{settings}{provider} {BESIDE} | kubectl apply -f -", ROLLED_OUT),
                 "new connections go through our rules, which see them first; those under way stay as they are",
-                ("kubectl delete namespace moorage-system   # each agent takes its rules away, since kube-proxy serves",),
+                _back(proxies),
             )
         )
         for each in proxies:
@@ -51,12 +52,19 @@ def steps_for(components: Iterable[Component], has_kinds: bool) -> tuple[Step, .
             "give the agents their usual ports" if proxies else "install",
             (f"moorage manifests{settings}{provider} | kubectl apply -f -", ROLLED_OUT),
             "one node after the other restarts its agent; the kernel goes on forwarding meanwhile",
-            ("kubectl delete namespace moorage-system", "moorage uninstall --node   # on each node"),
+            ("kubectl delete namespace moorage-system", UNINSTALLED),
         )
     )
     for each in balancers:
         steps += _without_balancer(each, settings)
     return tuple(steps)
+
+
+def _back(proxies: Sequence[Component]) -> tuple[str, ...]:
+    """An agent finds kube-proxy by its health port alone (`run/end_io.py`): beside others its rules stay."""
+    if all(each.name in ("kube-proxy", "kube-proxy in k3s") for each in proxies):
+        return ("kubectl delete namespace moorage-system   # each agent takes its rules away, since kube-proxy serves",)
+    return ("kubectl delete namespace moorage-system", UNINSTALLED)
 
 
 def _carried_over(proxies: Sequence[Component]) -> str:

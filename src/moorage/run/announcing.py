@@ -144,7 +144,7 @@ class Announcing:
     async def _wish_on(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(LOOK if self._speaker.runs else None):
+                async with asyncio.timeout(LOOK if self._speaker.is_wanted else None):
                     await self._moved.wait()
             except TimeoutError:
                 pass
@@ -161,10 +161,10 @@ class Announcing:
             self._changed, self._speakers = False, speakers
             self._wishes = self._part.wishes(snapshot, speakers)
         if not self._part.concerns(snapshot):
-            if self._speaker.runs:
+            if self._speaker.is_wanted:
                 await self._end()
             return
-        if not healthy and not self._speaker.runs:
+        if not healthy and not self._speaker.is_wanted:
             return
         self._speaker.start()
         self._begun.set()

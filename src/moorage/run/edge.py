@@ -110,8 +110,10 @@ async def _work(settings: EdgeSettings, leaving: asyncio.Event) -> None:
                 tasks.create_task(_balance(seen, kernel, announcing, news), name="table")
                 await announcing.run()
         finally:
-            await accepting.release()
-            await acknowledger.resign()
+            try:
+                await accepting.release()
+            finally:
+                await acknowledger.resign()
 
 
 class _Seen(NamedTuple):
@@ -219,9 +221,11 @@ async def _balance(seen: _Seen, kernel: _Kernel, announcing: Announcing, news: _
             forwarder.wake()
         if forwarder.settled:
             acknowledger.hold(snapshot)
-        wake_in = forwarder.wake_in
+        retry_in = None
         try:
             await accepting.accept((each.match.address for each in wanted), owned(snapshot))
         except HostError as error:
             log.error("an address is not accepted", error=str(error), retry_in_s=RETRY)
-            wake_in = RETRY if wake_in is None else min(RETRY, wake_in)
+            retry_in = RETRY
+        due = (forwarder.wake_in, accepting.look_in, retry_in)
+        wake_in = min((each for each in due if each is not None), default=None)

@@ -58,15 +58,8 @@ class Standing:
         """A connection through the node's own rules was answered by this agent, and no two in a row since have failed."""
         return self._check.healthy
 
-    @property
-    def known(self) -> bool:
-        """False at the start, until one check has succeeded or two have failed: whoever holds addresses from before keeps
-        them so long.
-        """
-        return self._check.healthy or self._check.failures >= FAILURES
-
     async def changed(self) -> bool:
-        """Waits until `healthy` is not what it is now, or becomes known, and returns it."""
+        """Waits until `healthy` is not what it is now, and returns it."""
         await self._moved.wait()
         return self.healthy
 
@@ -111,10 +104,10 @@ class Standing:
             self.close()
 
     def _judge(self, problem: str) -> None:
-        known, before, self._check = self.known, self._check, after(self._check, problem)
+        before, self._check = self._check, after(self._check, problem)
         figures = self._forwarder.figures
         figures.answers, figures.checks_failed = self._check.healthy, self._check.failed
-        if before.healthy != self._check.healthy or known != self.known:
+        if before.healthy != self._check.healthy:
             moved, self._moved = self._moved, asyncio.Event()
             moved.set()
         if self._check.failures == FAILURES:

@@ -40,6 +40,11 @@ class SpeakerChild:
         self._watching: asyncio.Task[None] | None = None
 
     @property
+    def is_wanted(self) -> bool:
+        """Whether it is started again where it does not run."""
+        return self._watching is not None
+
+    @property
     def runs(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
@@ -48,9 +53,9 @@ class SpeakerChild:
         return self._child.pid if self._child is not None and self.runs else None
 
     def start(self) -> None:
-        """Once. It is started again where it ends by itself."""
+        """Once. It is started again where it ends by itself, or could not be started."""
         if self._watching is None:
-            self._spawn()
+            self._try()
             self._watching = asyncio.create_task(self._keep_running(), name="speaker")
 
     def say(self, wish: Wish) -> None:
@@ -89,6 +94,13 @@ class SpeakerChild:
             self._watching.cancel()
             self._watching = None
 
+    def _try(self) -> None:
+        """A machine that has no memory or no process left for the moment ends no agent."""
+        try:
+            self._spawn()
+        except OSError as error:
+            log.error("the speaker cannot be started", error=str(error))
+
     def _spawn(self) -> None:
         command = [sys.executable, "-m", "moorage.run.speaker", self._group.word, self._name]
         pipe = subprocess.PIPE
@@ -126,14 +138,16 @@ class SpeakerChild:
         loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
         while True:
             since, child = loop.time(), self._child
-            assert child is not None
-            while child.poll() is None:  # noqa: ASYNC110
+            while child is not None and child.poll() is None:  # noqa: ASYNC110
                 await asyncio.sleep(POLL)
-            self._close(child)
+            if child is not None:
+                self._close(child)
+                self._child = None
             self.state = State()
             self.news.set()
             pause = FIRST_PAUSE if loop.time() > since + STEADY else pause
-            log.error("the speaker ended; it is started again", exit_code=child.returncode, after_s=pause)
+            exit_code = child.returncode if child is not None else None
+            log.error("the speaker does not run; it is started again", exit_code=exit_code, after_s=pause)
             await asyncio.sleep(pause)
             pause = min(LAST_PAUSE, 2 * pause)
-            self._spawn()
+            self._try()

@@ -1,6 +1,7 @@
 """Keeps the statuses of a node's announcements in the API as they should be: ServiceL2Status, ServiceBGPStatus.
 
-They are listed once and not watched: nobody but the node writes them. A kind that the cluster does not have is said once.
+They are listed once and not watched: nobody but the node writes them. Those of MetalLB's own speakers are not touched. A kind
+that the cluster does not have is said once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Generic
 
 import structlog
 
-from moorage.announce.statuses import NODE_LABEL, S, changes
+from moorage.announce.statuses import S, changes, is_ours, selector
 from moorage.client.perform_io import perform
 from moorage.client.reflect import ABSENT_SECONDS, is_absence
 from moorage.model.errors import ApiError, HostError
@@ -38,10 +39,13 @@ class StatusKeeper(Generic[S]):
     ) -> None:
         self._client = client
         self._type: type[S] = type_
-        self._selector = f"{NODE_LABEL}={node}"
+        self._node = node
         self._wanted: Callable[[], Mapping[Key, S]] = wanted
         self._namespace = namespace
-        self._held: Mapping[Key, S] | None = None
+        self._held: Mapping[Key, S] = {}
+        """All that the API may hold of them."""
+        self._is_certain = False
+        """Whether it holds just these."""
         self._listed = 0.0
         self._told = asyncio.Event()
         self._failure = ""
@@ -57,31 +61,34 @@ class StatusKeeper(Generic[S]):
             self._told.clear()
             pause = await self._step()
             await asyncio.sleep(pause)
-            if self._held is not None:
+            if self._is_certain:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(SECONDS):
                         await self._told.wait()
 
     async def take_away(self) -> None:
-        """All that the API may hold of them; `run` is over."""
+        """All that the API may hold, whatever `run`, which is over, was doing when it ended."""
         if self._held:
             await perform(self._client, changes(self._held, {}), "moorage-node", time.time)
 
     async def _step(self) -> float:
         """The seconds until the next one."""
-        held, self._held = self._held, None
-        if held is None or time.monotonic() > self._listed + SECONDS:
+        is_certain, self._is_certain = self._is_certain, False
+        if not is_certain or time.monotonic() > self._listed + SECONDS:
             try:
-                found, _ = await self._client.list(self._type, self._namespace, self._selector)
+                found, _ = await self._client.list(self._type, self._namespace, selector(self._node))
             except (ApiError, HostError) as error:
                 return self._not_listed(error)
-            held, self._listed = {each.key: each for each in found}, time.monotonic()
-        wanted = self._wanted()
+            self._held = {each.key: each for each in found if is_ours(each, self._node)}
+            self._listed = time.monotonic()
+        held, wanted = self._held, self._wanted()
         self._held = {**held, **wanted}
         failures = await perform(self._client, changes(held, wanted), "moorage-node", time.time)
-        self._held = None if failures else wanted
         self._say(failures[0].message if failures else "")
-        return RETRY if failures else PAUSE
+        if failures:
+            return RETRY
+        self._held, self._is_certain = wanted, True
+        return PAUSE
 
     def _not_listed(self, error: ApiError | HostError) -> float:
         if not is_absence(error):
