@@ -160,7 +160,7 @@ class Connection:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                response = await self._started("GET", url, proof, timeout, {"Accept": accept})
+                response = await self._started("GET", url, proof, timeout, {"Accept": accept, "Accept-Encoding": "identity"})
         except (aiohttp.ClientError, OSError):
             self._doubt(shared)
             raise
