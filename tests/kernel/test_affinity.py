@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import subprocess
 import time
@@ -30,7 +31,7 @@ from tests.kernel.test_datapath_packets import (
     install,
     node_port,
 )
-from tests.kernel.topology import NODE, Topology, forget_all_flows
+from tests.kernel.topology import NODE, Topology
 
 pytestmark = [pytest.mark.kernel, needs_root]
 
@@ -42,6 +43,8 @@ CROWD: dict[Family, tuple[Address, ...]] = {
     V6: tuple(ip_address(f"2001:db8:1::{number:x}") for number in range(1, 61)),
 }
 """So many clients that one of three backends is left out once in ten billion draws, and never are two draws alike."""
+PORTS = itertools.cycle(range(10_000, 60_000))
+"""Each asks from another one: from that of a connection that the kernel still tracks, it would go where that one went."""
 _FREEBIND = {V4: (socket.IPPROTO_IP, 15), V6: (socket.IPPROTO_IPV6, 78)}
 """`IP_FREEBIND`, `IPV6_FREEBIND`: an address may be bound that stands in a route only."""
 WAYS = [(family, kind) for family in Family for kind in (STREAM, DATAGRAM)]
@@ -67,7 +70,7 @@ def ask(topology: Topology, source: Address, kind: socket.SocketKind, port: int 
     family = Family.of(source)
     with topology.client.open_socket(family, kind) as asking:
         asking.setsockopt(*_FREEBIND[family], 1)
-        asking.bind((str(source), 0))
+        asking.bind((str(source), next(PORTS)))
         asking.connect((str(NODE[family]), port))
         asking.send(b"?")
         return asking.recv(200).decode().split()[0]
@@ -208,25 +211,19 @@ def test_affinity_is_turned_on_and_off(topology: Topology, datapath: NftDatapath
         each.close()
 
 
-def ask_anew(topology: Topology) -> dict[tuple[Family, socket.SocketKind], Answers]:
-    """A port drawn by chance may be that of an earlier connection, and go where that one went, while the kernel tracks it."""
-    topology.node.run(forget_all_flows)
-    return ask_each_way(topology)
-
-
 def test_another_time_holds_from_the_next_connection_on(topology: Topology, datapath: NftDatapath) -> None:
     install(topology, datapath, *kept((2, 3, 4), LONG))
-    first = ask_anew(topology)
+    first = ask_each_way(topology)
     install(topology, datapath, *kept((2, 3, 4), 1))
-    assert changed(first, ask_anew(topology)) == set()
+    assert changed(first, ask_each_way(topology)) == set()
     time.sleep(1.4)
-    second = ask_anew(topology)
+    second = ask_each_way(topology)
     assert changed(first, second) == set(WAYS)
     install(topology, datapath, *kept((2, 3, 4), LONG))
-    ask_anew(topology)  # on a busy machine some are forgotten just then
-    third = ask_anew(topology)
+    ask_each_way(topology)  # on a busy machine some are forgotten just then
+    third = ask_each_way(topology)
     time.sleep(1.4)
-    assert ask_anew(topology) == third
+    assert ask_each_way(topology) == third
 
 
 def changed(before: dict[tuple[Family, socket.SocketKind], Answers], after: object) -> set[object]:
