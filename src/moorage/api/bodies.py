@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from moorage.api.exchange import JSON, PROTOBUF, YAML, Request
+from moorage.api.exchange import JSON, YAML, Request
 from moorage.api.protobuf import is_readable, read_protobuf
 from moorage.api.status import unsupported_media_type
 from moorage.manifest.body import Body, read_body
 from moorage.manifest.read import read_documents
 from moorage.model.errors import ApiError, UserError, bad_request
 from moorage.model.meta import Object
+from moorage.model.protobuf import PROTOBUF
 
 MAX_DEPTH = 100
 """Levels of nesting in a body; no API type comes near."""

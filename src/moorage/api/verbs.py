@@ -9,7 +9,7 @@ import msgspec
 
 from moorage.api.bodies import media_type, parse, read_object
 from moorage.api.event_forms import EventForms
-from moorage.api.exchange import JSON, PROTOBUF, Request, Response, Stream, json_document, warning_headers
+from moorage.api.exchange import JSON, Request, Response, Stream, json_document, warning_headers
 from moorage.api.forms import Form, choose
 from moorage.api.list_options import is_watch, list_options
 from moorage.api.options import DeleteBody, delete_options, number, write_options
@@ -30,6 +30,7 @@ from moorage.model.kinds import PODS, SERVICES, Kind
 from moorage.model.meta import Object
 from moorage.model.pods import Binding
 from moorage.model.ports import Outcome, Record, Resources, WriteOptions
+from moorage.model.protobuf import PROTOBUF
 from moorage.model.wire import Tree
 
 JSON_PATCH = "application/json-patch+json"

@@ -28,6 +28,7 @@ from moorage.client.login_io import Login, Proof
 from moorage.client.sharing_io import OneEach, Sharing
 from moorage.client.socket_io import SocketFactory, plain, watchful
 from moorage.model.errors import HostError
+from moorage.model.protobuf import PROTOBUF
 
 REQUEST_SECONDS = 30.0
 """For a whole request, and for the beginning of a stream."""
@@ -39,7 +40,6 @@ _READ_AHEAD = 1 << 20
 """Bytes buffered per connection: large lists arrive in few pieces."""
 
 JSON = "application/json"
-BINARY = "application/vnd.kubernetes.protobuf"
 
 log = structlog.get_logger()
 
@@ -134,7 +134,7 @@ class Connection:
                 status, headers, body, close, chosen = await self._begun(url, proof, accept)
                 try:
                     if status < 300:
-                        is_binary = headers.get("content-type", "").partition(";")[0].strip() == BINARY
+                        is_binary = headers.get("content-type", "").partition(";")[0].strip() == PROTOBUF
                         yield Part(b"", is_binary)
                         cut = Frames() if is_binary else Lines()
                         async for chunk in body:

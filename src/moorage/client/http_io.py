@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from moorage.client.binary import FOLLOWED, decode_frame
-from moorage.client.connection_io import BINARY, JSON, Connection
+from moorage.client.connection_io import JSON, Connection
 from moorage.client.decode import caches_pages, decode_event, decode_list, decode_object
 from moorage.client.kubeconfig import Access
 from moorage.client.routes import collection_path, creation_path, object_path
@@ -27,6 +27,7 @@ from moorage.model.kinds import BY_TYPE, PODS, Kind
 from moorage.model.meta import Key, Object, ObjectMeta
 from moorage.model.pods import Binding
 from moorage.model.ports import BOOKMARK, O, Page, WatchEvent
+from moorage.model.protobuf import PROTOBUF
 from moorage.model.wire import Tree
 
 WATCH_SECONDS = (300, 600)
@@ -120,7 +121,7 @@ class HttpClient:
             "timeoutSeconds": str(random.randint(*WATCH_SECONDS)),  # noqa: S311  spreading load is no secret
             **_selectors(labels, fields),
         }
-        accept = f"{BINARY}, {JSON}" if type_ in FOLLOWED else JSON
+        accept = f"{PROTOBUF}, {JSON}" if type_ in FOLLOWED else JSON
         async with aclosing(self._connection.stream(collection_path(kind, namespace), query, accept)) as parts:
             async for data, is_binary in parts:
                 if not data:

@@ -18,6 +18,8 @@ from moorage.model.clock import micro_timestamp, timestamp
 from moorage.model.protobuf_numbers import BASE64, EMBEDDED
 from moorage.model.wire import ApiType, without_none
 
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+"""The media type."""
 MAGIC = b"k8s\0"
 
 T = TypeVar("T", bound=ApiType)
